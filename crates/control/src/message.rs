@@ -1,0 +1,110 @@
+//! The four kinds of message, one for each direction of the two channels.
+//!
+//! ```text
+//! sockeye reload ──Command──▶ master ──ToWorker──▶ worker
+//!                ◀──Reply────        ◀─FromWorker─
+//! ```
+//! A closed enum for each direction means that a message sent the wrong way cannot be decoded, and
+//! that adding one makes the compiler name every place that must answer it.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::view::{FamilyView, WorkerView};
+
+/// What can be encoded and decoded: the four enums below and nothing else.
+pub trait Message: Serialize + DeserializeOwned + sealed::Sealed {
+    /// What the errors call it.
+    const NAME: &'static str;
+}
+
+/// What a command asks of the master. Each is answered by exactly one [`Reply`].
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Command {
+    /// Answered by [`Reply::Status`].
+    Status,
+    /// Read the configuration again; answered by [`Reply::Reloaded`] when the new workers are ready.
+    Reload,
+    /// Open the log files again, after they were renamed.
+    ReopenLogs,
+    /// End the family. The master keeps the caller's connection open until it exits, so that the
+    /// caller sees the end as an end of file.
+    Stop {
+        /// Close connections at once instead of letting requests finish.
+        fast: bool,
+    },
+}
+
+/// The master's answer to a [`Command`].
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Reply {
+    Status(Box<FamilyView>),
+    /// The workers of this generation are ready and the older ones are draining.
+    Reloaded {
+        generation: u64,
+    },
+    Done,
+    /// Nothing was changed; the message says why and what would help.
+    Refused {
+        message: String,
+    },
+}
+
+/// What the master sends down a worker's channel.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum ToWorker {
+    /// "What are you doing?", answered by [`FromWorker::Status`] with the same id.
+    AskStatus {
+        id: u64,
+    },
+    /// The answer to the worker's own [`FromWorker::AskStatus`] with the same id.
+    Status {
+        id: u64,
+        view: Box<FamilyView>,
+    },
+    /// Stop accepting, let the requests finish, exit.
+    Drain,
+    ReopenLogs,
+    /// Exit now.
+    Stop,
+}
+
+/// What a worker sends up its channel to the master.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum FromWorker {
+    /// The engine is built and the listeners are watched.
+    Ready,
+    Status {
+        id: u64,
+        view: Box<WorkerView>,
+    },
+    /// The built-in page asks what the whole family is doing.
+    AskStatus {
+        id: u64,
+    },
+}
+
+impl Message for Command {
+    const NAME: &'static str = "command";
+}
+impl Message for Reply {
+    const NAME: &'static str = "reply";
+}
+impl Message for ToWorker {
+    const NAME: &'static str = "message to a worker";
+}
+impl Message for FromWorker {
+    const NAME: &'static str = "message from a worker";
+}
+
+mod sealed {
+    pub trait Sealed {}
+    impl Sealed for super::Command {}
+    impl Sealed for super::Reply {}
+    impl Sealed for super::ToWorker {}
+    impl Sealed for super::FromWorker {}
+}
