@@ -1,1 +1,20 @@
-//! (being written)
+//! Everything a host's network services are made of, listed: processes, their descriptors, their
+//! sockets with both ends and states, and what is wrong with them.
+//!
+//! A `Source` (the live /proc and netlink, or a recorded tree) is read by a collector into plain
+//! data (`model`), which the renderers print as lsof, netstat, ss and ps do. No renderer reads.
+#![forbid(unsafe_code)]
+
+pub mod addr;
+pub mod bytes;
+pub mod collect;
+pub mod holders;
+pub mod model;
+pub mod names;
+pub mod parse;
+pub mod source;
+pub mod tool;
+pub mod users;
+
+pub use holders::{Holder, listener_holders};
+pub use tool::{Tool, main};

@@ -1,0 +1,108 @@
+//! Who has which socket open: the one scan that netstat, ss and `listener_holders` share.
+//!
+//! For each process one getdents64 of its fd directory and one readlinkat relative to it a
+//! descriptor; the text `socket:[INODE]` is the whole fact. No stat, no fdinfo, no full paths.
+
+use std::os::fd::{AsFd, BorrowedFd};
+
+use crate::bytes;
+use crate::model::SocketHolder;
+use crate::source::{self, Missing, Source};
+
+/// Every (socket, process, descriptor) there is, and how many processes could not be read.
+#[derive(Debug, Default)]
+pub struct Holders {
+    /// Sorted by inode, then pid, then descriptor.
+    pub list: Vec<SocketHolder>,
+    pub denied: u32,
+    /// Processes of which at least one descriptor was read.
+    pub seen: u32,
+}
+
+impl Holders {
+    /// All holders of one socket, lowest pid first.
+    pub fn of(&self, inode: u64) -> &[SocketHolder] {
+        let start = self.list.partition_point(|h| h.inode < inode);
+        let rest = &self.list[start..];
+        let count = rest.iter().take_while(|h| h.inode == inode).count();
+        &rest[..count]
+    }
+
+    pub fn sort(&mut self) {
+        self.list.sort_unstable();
+    }
+}
+
+/// Scans every process of the source.
+pub fn scan(source: &Source) -> Holders {
+    let mut holders = Holders::default();
+    let mut room = source::list_room();
+    let mut fd_room = source::list_room();
+    let _ = source::each_number(source.root(), &mut room, |pid, name| {
+        match scan_process(source.root(), pid, name, &mut fd_room, &mut holders.list) {
+            Ok(()) => holders.seen += 1,
+            Err(Missing::Denied) => holders.denied += 1,
+            Err(Missing::Gone | Missing::Failed(_)) => {}
+        }
+    });
+    holders.sort();
+    holders
+}
+
+fn scan_process(
+    root: BorrowedFd<'_>,
+    pid: u32,
+    name: &std::ffi::CStr,
+    room: &mut [std::mem::MaybeUninit<u8>],
+    into: &mut Vec<SocketHolder>,
+) -> Result<(), Missing> {
+    let mut path = [0u8; 16];
+    let digits = name.to_bytes();
+    let path = fd_path(digits, &mut path).ok_or(Missing::Gone)?;
+    let directory = source::open_dir(root, path)?;
+    let mut link_room = source::link_room();
+    let mut denied = false;
+    source::each_number(directory.as_fd(), room, |fd, fd_name| {
+        match source::link(directory.as_fd(), fd_name, &mut link_room) {
+            Ok(text) => {
+                if let Some(inode) = socket_inode(text) {
+                    into.push(SocketHolder { inode, pid, fd });
+                }
+            }
+            Err(Missing::Denied) => denied = true,
+            Err(Missing::Gone | Missing::Failed(_)) => {}
+        }
+    })?;
+    if denied { Err(Missing::Denied) } else { Ok(()) }
+}
+
+/// `PID/fd` in one open instead of two.
+fn fd_path<'a>(pid: &[u8], room: &'a mut [u8; 16]) -> Option<&'a std::ffi::CStr> {
+    let end = pid.len() + 4;
+    room.get_mut(..pid.len())?.copy_from_slice(pid);
+    room.get_mut(pid.len()..end)?.copy_from_slice(b"/fd\0");
+    std::ffi::CStr::from_bytes_with_nul(&room[..end]).ok()
+}
+
+/// The inode of `socket:[INODE]`.
+pub fn socket_inode(link: &[u8]) -> Option<u64> {
+    bytes::dec(link.strip_prefix(b"socket:[")?.strip_suffix(b"]")?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links() {
+        for (link, expected) in [
+            (&b"socket:[1056]"[..], Some(1056)),
+            (b"socket:[]", None),
+            (b"socket:[1056", None),
+            (b"/tmp/socket:[1056]", None),
+            (b"pipe:[1056]", None),
+        ] {
+            assert_eq!(socket_inode(link), expected);
+        }
+    }
+}

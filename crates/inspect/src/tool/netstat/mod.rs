@@ -1,0 +1,114 @@
+//! `netstat`: the sockets of this network namespace as net-tools 2.10 prints them, netstat(8).
+//!
+//! Where ours differs on purpose: `--all-owners` lists every process of a socket (net-tools shows the
+//! first it finds and drops the rest), and names are resolved from /etc only, so nothing waits.
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use rustix::time::{ClockId, Timespec};
+
+use crate::collect::holders::{self, Holders};
+use crate::collect::sockets::{self, UnixTable, Want};
+use crate::model::{Arena, Protocol, Sockets};
+use crate::names::Names;
+use crate::source::Source;
+use crate::tool::Stop;
+use crate::users::Users;
+
+mod options;
+mod programs;
+mod render;
+
+pub use options::Options;
+
+/// Everything one listing is printed from.
+#[derive(Debug)]
+pub struct Facts {
+    pub sockets: Sockets,
+    pub arena: Arena,
+    pub holders: Holders,
+    pub programs: programs::Programs,
+    pub names: Names,
+    pub users: Users,
+}
+
+pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Stop> {
+    let options = Options::parse(args)?;
+    let source = options.source()?;
+    loop {
+        let facts = Facts::collect(&source, &options);
+        let mut page = Vec::with_capacity(64 << 10);
+        render::page(&facts, &options, &mut page);
+        out.write_all(&page)?;
+        out.flush()?;
+        if options.programs && facts.holders.denied > 0 && rustix::process::geteuid().as_raw() != 0
+        {
+            err.write_all(NOT_ALL)?;
+        }
+        if !options.continuous {
+            return Ok(0);
+        }
+        pause_one_second();
+    }
+}
+
+/// What net-tools says; the words are matched by scripts.
+const NOT_ALL: &[u8] = b"(Not all processes could be identified, non-owned process info\n \
+will not be shown, you would have to be root to see it all.)\n";
+
+fn pause_one_second() {
+    let second = Timespec { tv_sec: 1, tv_nsec: 0 };
+    let _ = rustix::thread::clock_nanosleep_relative(ClockId::Monotonic, &second);
+}
+
+impl Facts {
+    pub fn collect(source: &Source, options: &Options) -> Facts {
+        let mut arena = Arena::default();
+        let sockets = sockets::collect(source, &options.want(), &mut arena);
+        let mut holders = Holders::default();
+        let mut programs = programs::Programs::default();
+        if options.programs {
+            holders = holders::scan(source);
+            programs = programs::Programs::read(source, &holders);
+        }
+        Facts {
+            sockets,
+            arena,
+            holders,
+            programs,
+            names: Names::read(!options.numeric_ports, !options.numeric_hosts),
+            users: if options.extend > 0 && !options.numeric_users {
+                Users::read()
+            } else {
+                Users::default()
+            },
+        }
+    }
+}
+
+impl Options {
+    fn want(&self) -> Want {
+        Want {
+            tcp: self.wants(Protocol::Tcp),
+            udp: self.wants(Protocol::Udp),
+            udplite: self.wants(Protocol::UdpLite),
+            raw: self.wants(Protocol::Raw),
+            icmp: false,
+            v4: self.v4,
+            v6: self.v6,
+            unix: if self.wants_unix() { UnixTable::Text } else { UnixTable::No },
+            // The uid of a request and the timers' counts are only in the text.
+            text_only: self.extend > 0 || self.timers,
+            ..Want::NOTHING
+        }
+    }
+
+    fn source(&self) -> Result<Source, Stop> {
+        let source = match &self.proc_root {
+            Some(root) => Source::recorded(root),
+            None => Source::live(),
+        };
+        source.map_err(|error| Stop::Failed(error.to_string(), 1))
+    }
+}
