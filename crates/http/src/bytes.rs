@@ -62,15 +62,24 @@ pub fn token_end(bytes: &[u8], at: usize) -> Option<usize> {
 }
 
 /// The first byte from `at` on that no field value may hold, a tab being reported too.
+#[inline]
 pub fn find_control(bytes: &[u8], at: usize) -> Option<usize> {
     let word_hits = |word| below(word, b' ') | equal(word, DELETE);
     find(bytes, at, word_hits, |byte| byte < b' ' || byte == DELETE)
 }
 
 /// The first byte from `at` on that cannot stand in a request target: space, control or `#`.
+#[inline]
 pub fn find_target_end(bytes: &[u8], at: usize) -> Option<usize> {
     let word_hits = |word| below(word, b'!') | equal(word, DELETE) | equal(word, b'#');
     find(bytes, at, word_hits, |byte| byte <= b' ' || byte == DELETE || byte == b'#')
+}
+
+/// The first byte from `at` on that is a colon or, like a space or a control, in no name.
+#[inline]
+pub fn find_name_end(bytes: &[u8], at: usize) -> Option<usize> {
+    let word_hits = |word| below(word, b'!') | equal(word, b':');
+    find(bytes, at, word_hits, |byte| byte <= b' ' || byte == b':')
 }
 
 #[inline(always)]
@@ -105,10 +114,10 @@ const EACH: u64 = u64::MAX / 255;
 
 const DELETE: u8 = 0x7f;
 
-const TOKEN: [bool; 256] = token_table();
+const TOKEN: [bool; 256] = table(b"!#$%&'*+-.^_`|~");
 
-const fn token_table() -> [bool; 256] {
-    let marks = b"!#$%&'*+-.^_`|~";
+/// The class of letters, digits and these marks.
+pub const fn table(marks: &[u8]) -> [bool; 256] {
     let mut table = [false; 256];
     let mut byte = 0;
     while byte < 256 {

@@ -150,6 +150,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// The method and the space after it.
+    #[inline]
     fn method(&mut self) -> Result<Method<'b>, Stop> {
         let rest = &self.bytes[self.at..];
         if rest.starts_with(b"GET ") {
@@ -173,6 +174,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// The target and the space after it.
+    #[inline]
     fn target(&mut self, limits: &Limits) -> Result<&'b [u8], Stop> {
         let start = self.at;
         let end = bytes::find_target_end(self.bytes, start);
@@ -196,6 +198,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// The version and the line end after it.
+    #[inline]
     fn version(&mut self) -> Result<Version, Stop> {
         let rest = &self.bytes[self.at..];
         let version = match rest.first_chunk::<10>() {
@@ -207,6 +210,7 @@ impl<'b> Cursor<'b> {
         Ok(version)
     }
 
+    #[inline]
     fn fields(&mut self, limits: &Limits) -> Result<Fields<'b>, Stop> {
         let mut fields = Fields::none(self.bytes);
         let start = self.at;
@@ -223,8 +227,9 @@ impl<'b> Cursor<'b> {
         Ok(fields)
     }
 
+    #[inline]
     fn field(&mut self, fields: &mut Fields<'b>) -> Result<(), Stop> {
-        let known = Known::of(self.field_name()?);
+        let known = self.field_name()?;
         let (start, end) = self.field_value()?;
         if let Some(known) = known {
             fields.note(known, start, end);
@@ -232,27 +237,43 @@ impl<'b> Cursor<'b> {
         Ok(())
     }
 
-    /// The name and the colon after it.
-    fn field_name(&mut self) -> Result<&'b [u8], Stop> {
+    /// The name and the colon after it; `None` for a name that is not known.
+    #[inline]
+    fn field_name(&mut self) -> Result<Option<Known>, Stop> {
         let start = self.at;
-        let Some(end) = bytes::token_end(self.bytes, start) else {
-            return Err(Stop::More);
+        let Some(end) = bytes::find_name_end(self.bytes, start) else {
+            return self.odd_name(start, self.bytes.len());
         };
-        match self.bytes[end] {
-            b':' if end > start => {
-                self.at = end + 1;
-                Ok(&self.bytes[start..end])
-            }
-            b':' => bad("empty name of a header field"),
-            b' ' | b'\t' if end == start => bad("folded or indented header line"),
-            b' ' | b'\t' => bad("whitespace before the colon of a header field"),
-            b'\n' => bad("bare LF in a header line"),
-            b'\r' => bad("header line without a colon"),
-            _ => bad("invalid character in the name of a header field"),
+        if self.bytes[end] != b':' || end == start {
+            return self.odd_name(start, end);
+        }
+        let known = Known::at(self.bytes, start, end);
+        if known.is_none() && !self.bytes[start..end].iter().all(|&byte| bytes::is_token(byte)) {
+            return self.odd_name(start, end);
+        }
+        self.at = end + 1;
+        Ok(known)
+    }
+
+    /// What to say of a name that is not a token and a colon after it, or not yet.
+    #[cold]
+    fn odd_name(&self, start: usize, end: usize) -> Result<Option<Known>, Stop> {
+        if !self.bytes[start..end].iter().all(|&byte| bytes::is_token(byte)) {
+            return bad("invalid character in the name of a header field");
+        }
+        match self.bytes.get(end) {
+            None => Err(Stop::More),
+            Some(b':') => bad("empty name of a header field"),
+            Some(b' ' | b'\t') if end == start => bad("folded or indented header line"),
+            Some(b' ' | b'\t') => bad("whitespace before the colon of a header field"),
+            Some(b'\n') => bad("bare LF in a header line"),
+            Some(b'\r') => bad("header line without a colon"),
+            Some(_) => bad("control character in the name of a header field"),
         }
     }
 
     /// The value between its optional whitespace, and the line end after it.
+    #[inline]
     fn field_value(&mut self) -> Result<(usize, usize), Stop> {
         let mut start = self.at;
         while matches!(self.bytes.get(start), Some(b' ' | b'\t')) {
@@ -269,6 +290,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// The CR that ends the value from here.
+    #[inline]
     fn value_end(&self) -> Result<usize, Stop> {
         let mut at = self.at;
         loop {
@@ -286,6 +308,7 @@ impl<'b> Cursor<'b> {
     }
 
     /// CRLF, standing at its CR.
+    #[inline]
     fn line_end(&mut self) -> Result<(), Stop> {
         match self.bytes.get(self.at + 1) {
             None => Err(Stop::More),
@@ -297,6 +320,7 @@ impl<'b> Cursor<'b> {
         }
     }
 
+    #[inline]
     fn peek(&self) -> Result<u8, Stop> {
         self.bytes.get(self.at).copied().ok_or(Stop::More)
     }

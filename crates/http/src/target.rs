@@ -107,9 +107,8 @@ fn is_host_name(host: &[u8]) -> bool {
     let mut rest = host;
     while let [byte, tail @ ..] = rest {
         rest = match (byte, tail) {
+            (byte, tail) if NAME_BYTE[usize::from(*byte)] => tail,
             (b'%', [high, low, tail @ ..]) if is_hex(*high) && is_hex(*low) => tail,
-            (b'%', _) => return false,
-            (byte, tail) if is_name_byte(*byte) => tail,
             _ => return false,
         };
     }
@@ -118,10 +117,6 @@ fn is_host_name(host: &[u8]) -> bool {
 
 fn is_hex(byte: u8) -> bool {
     bytes::hex_value(byte).is_some()
-}
-
-fn is_name_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte)
 }
 
 /// Nothing, or `:` and a port, which RFC 3986 allows to be empty.
@@ -139,3 +134,6 @@ fn is_port(text: &[u8]) -> bool {
 const HOST_BYTES_MAX: usize = 255;
 
 const PORT_DIGITS_MAX: usize = 5;
+
+/// Unreserved characters and sub-delimiters but the comma (RFC 3986 section 3.2.2).
+const NAME_BYTE: [bool; 256] = bytes::table(b"-._~!$&'()*+;=");
