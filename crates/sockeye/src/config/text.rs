@@ -1,0 +1,190 @@
+//! The file's text to a [`Low`]: the TOML tree walked along the table of keys.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::Spanned;
+use toml::de::{DeTable, DeValue};
+
+use super::error::{Error, PROBLEMS_MAX, Problem, quoted};
+use super::keys::{self, KEYS};
+use super::nearest::nearest;
+use super::{Low, keys::Value};
+
+/// Sections that belong to the supervisor and the scheduler.
+const SECTIONS_TO_COME: [&str; 3] = ["app", "job", "crontab"];
+
+const SERVER: &str = "server";
+
+/// Reads the text of a file; its relative paths are seen from `base`.
+pub(super) fn parse(path: &Path, bytes: &[u8], base: &Path) -> Result<Low, Error> {
+    let failed = |text: &str, problems| {
+        let (path, text) = (path.to_owned(), text.to_owned());
+        Error::Text { path, text, problems }
+    };
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Err(cause) => {
+            let problem = not_utf8(cause.valid_up_to());
+            return Err(failed(&String::from_utf8_lossy(bytes), vec![problem]));
+        }
+    };
+    let document = DeTable::parse(text).map_err(|cause| failed(text, vec![syntax(&cause)]))?;
+    let mut reading = Reading::default();
+    reading.document(document.get_ref());
+    match reading.problems.is_empty() {
+        true => Ok(reading.low.seen_from(base)),
+        false => Err(failed(text, reading.in_order())),
+    }
+}
+
+/// One setting given as `KEY=VALUE` on the command line; a VALUE that is not TOML is a string.
+pub fn set(low: &mut Low, assignment: &str) -> Result<(), String> {
+    let (name, value) = assignment
+        .split_once('=')
+        .ok_or_else(|| format!("{assignment:?} has no \"=\": write KEY=VALUE"))?;
+    let (name, value) = (name.trim(), value.trim());
+    let name = name.strip_prefix("server.").unwrap_or(name);
+    let value = match DeValue::parse(value) {
+        Ok(parsed) => parsed,
+        Err(_) => Spanned::new(0..value.len(), DeValue::String(value.into())),
+    };
+    let mut reading = Reading { low: std::mem::take(low), ..Reading::default() };
+    reading.key(name, 0..0, &value);
+    *low = reading.low;
+    match reading.problems.into_iter().next() {
+        None => Ok(()),
+        Some(Problem { message, help: Some(help), .. }) => Err(format!("{message}: {help}")),
+        Some(Problem { message, help: None, .. }) => Err(message),
+    }
+}
+
+/// The fuzz entry: any bytes are settings or an error that can be shown.
+pub fn fuzz(bytes: &[u8]) {
+    let base = Path::new("/base");
+    match parse(Path::new("fuzz.toml"), bytes, base) {
+        Ok(low) => {
+            let surroundings = super::Surroundings { cpus: 2, uid: 1000, runtime_folder: None };
+            let lowered = super::lower::lower(low, None, &surroundings);
+            assert!(lowered.is_ok_and(|it| !it.settings.listen.is_empty()) || !bytes.is_empty());
+        }
+        Err(error) => {
+            let shown = error.to_string();
+            assert!(shown.starts_with("fuzz.toml:"), "{shown}");
+            assert!(!shown.contains(|c: char| c.is_control() && c != '\n'), "{shown:?}");
+        }
+    }
+}
+
+/// The walk: what was understood so far and what was not.
+#[derive(Default)]
+struct Reading {
+    low: Low,
+    problems: Vec<Problem>,
+}
+
+impl Reading {
+    fn document(&mut self, document: &DeTable<'_>) {
+        for (name, value) in document {
+            match name.get_ref().as_ref() {
+                SERVER => self.server(value),
+                section if SECTIONS_TO_COME.contains(&section) => {
+                    self.report(not_yet(section, name.span()));
+                }
+                other => self.report(unknown_section(other, name.span())),
+            }
+        }
+    }
+
+    fn server(&mut self, value: &Spanned<DeValue<'_>>) {
+        match value.get_ref() {
+            DeValue::Table(table) => {
+                for (name, value) in table {
+                    self.key(name.get_ref(), name.span(), value);
+                }
+            }
+            other => self.report(Problem {
+                span: value.span(),
+                message: format!("`server` is a section, not {}", keys::kind(other)),
+                help: Some("write [server] on a line of its own, and its keys below".into()),
+            }),
+        }
+    }
+
+    fn key(&mut self, name: &str, span: Range<usize>, value: &Spanned<DeValue<'_>>) {
+        match KEYS.iter().find(|key| key.name == name) {
+            Some(key) => {
+                let value = Value { key: key.name, span: value.span(), inner: value.get_ref() };
+                if let Err(problem) = (key.set)(&mut self.low, &value) {
+                    self.report(problem);
+                }
+            }
+            None => self.report(unknown_key(name, span)),
+        }
+    }
+
+    fn report(&mut self, problem: Problem) {
+        if self.problems.len() < PROBLEMS_MAX {
+            self.problems.push(problem);
+        }
+    }
+
+    /// The tree is sorted by key; people read from top to bottom.
+    fn in_order(mut self) -> Vec<Problem> {
+        self.problems.sort_by_key(|problem| problem.span.start);
+        self.problems
+    }
+}
+
+fn syntax(cause: &toml::de::Error) -> Problem {
+    let message = quoted(cause.message().lines().next().unwrap_or("not TOML"));
+    Problem { span: cause.span().unwrap_or(0..0), message, help: None }
+}
+
+fn not_utf8(at: usize) -> Problem {
+    Problem {
+        span: at..at + 1,
+        message: "the file is not UTF-8 here".into(),
+        help: Some("save it as UTF-8".into()),
+    }
+}
+
+fn not_yet(section: &str, span: Range<usize>) -> Problem {
+    let shown = match section {
+        "crontab" => "crontab",
+        "app" => "[[app]]",
+        _ => "[[job]]",
+    };
+    Problem {
+        span,
+        message: format!("{shown} is not available in this version"),
+        help: Some("this version serves: only the section [server] has an effect".into()),
+    }
+}
+
+fn unknown_section(name: &str, span: Range<usize>) -> Problem {
+    let known = SECTIONS_TO_COME.into_iter().chain([SERVER]);
+    let help = if KEYS.iter().any(|key| key.name == name) {
+        format!("`{name}` belongs into the section [server]: write [server] above it")
+    } else if let Some(near) = nearest(name, known) {
+        format!("did you mean `{near}`?")
+    } else {
+        "the section is [server]".into()
+    };
+    Problem { span, message: format!("unknown key `{}`", quoted(name)), help: Some(help) }
+}
+
+fn unknown_key(name: &str, span: Range<usize>) -> Problem {
+    let help = match nearest(name, KEYS.iter().map(|key| key.name)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => {
+            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            format!("known keys: {}", names.join(", "))
+        }
+    };
+    Problem {
+        span,
+        message: format!("unknown key `{}` in [server]", quoted(name)),
+        help: Some(help),
+    }
+}

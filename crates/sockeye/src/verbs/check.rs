@@ -1,0 +1,46 @@
+//! `check`: would `serve` start? Reads and judges everything and changes nothing.
+
+use crate::cli::output::{Failure, Output, warn};
+use crate::config::Source;
+use crate::settings::{AccessLog, Named, Settings};
+
+pub fn run(out: &mut Output<'_>, source: &Source) -> Result<(), Failure> {
+    let lowered = source.load().map_err(|cause| Failure::Failed(cause.to_string()))?;
+    lowered.warnings.iter().for_each(|warning| warn(warning));
+    Ok(print(out, &lowered.settings)?)
+}
+
+fn print(out: &mut Output<'_>, settings: &Settings) -> std::io::Result<()> {
+    let file = settings.config_file.as_ref();
+    let subject = file.map_or("the command line".into(), |path| path.display().to_string());
+    out.heading(format_args!("{subject} is in order"))?;
+    for address in &settings.listen {
+        out.line(format_args!("  listen   {address}"))?;
+    }
+    let root = settings.root.as_ref();
+    let root = root.map_or("the built-in site".into(), |path| path.display().to_string());
+    out.line(format_args!("  serve    {root}"))?;
+    out.line(format_args!(
+        "  models   {} + {}, {}",
+        settings.process_model.name(),
+        settings.io_model.name(),
+        workers(settings.workers)
+    ))?;
+    if let Some(user) = &settings.user {
+        out.line(format_args!("  user     {user}"))?;
+    }
+    out.line(format_args!("  log      {}", log(&settings.access_log)))?;
+    out.line(format_args!("  control  {}", settings.control.display()))
+}
+
+fn workers(count: usize) -> String {
+    if count == 1 { "1 worker".into() } else { format!("{count} workers") }
+}
+
+fn log(log: &AccessLog) -> String {
+    match log {
+        AccessLog::Off => "off".into(),
+        AccessLog::Stdout => "standard output".into(),
+        AccessLog::File(path) => path.display().to_string(),
+    }
+}
