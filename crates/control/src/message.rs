@@ -24,7 +24,8 @@ pub trait Message: Serialize + DeserializeOwned + sealed::Sealed {
 pub enum Command {
     /// Answered by [`Reply::Status`].
     Status,
-    /// Read the configuration again; answered by [`Reply::Reloaded`] when the new workers are ready.
+    /// Read the configuration again; answered by [`Reply::Reloaded`] when the new workers are
+    /// ready.
     Reload,
     /// Open the log files again, after they were renamed.
     ReopenLogs,

@@ -1,9 +1,9 @@
 //! What a running family looks like from outside: the data behind `sockeye status`.
 //!
 //! Views are copies made for the reader; the server's own types stay free to change. They hold no
-//! instants, only ages in milliseconds, because the reader's clock is another one. Unknown fields are
-//! allowed here, and every field a later version may add has a default, so that an older `sockeye
-//! status` still reads a newer master of the same message version.
+//! instants, only ages in milliseconds, because the reader's clock is another one. Unknown fields
+//! are allowed here, and every field a later version may add has a default, so that an older
+//! `sockeye status` still reads a newer master of the same message version.
 
 use serde::{Deserialize, Serialize};
 

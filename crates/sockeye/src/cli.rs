@@ -51,8 +51,9 @@ Examples:
   sockeye status
   sockeye status --json | jq '.workers[].counters.requests'";
 
-const CONTROL_HELP: &str = "The control socket [default: $XDG_RUNTIME_DIR/sockeye/control.sock, as root \
-     /run/sockeye/control.sock]";
+const CONTROL_HELP: &str = "The control socket [default: \
+                            $XDG_RUNTIME_DIR/sockeye/control.sock, as root \
+                            /run/sockeye/control.sock]";
 
 #[derive(Debug, Parser)]
 #[command(name = "sockeye", version, about = ABOUT, after_help = EXAMPLES)]
@@ -133,8 +134,8 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Where the settings come from, every path seen from this folder once and for all: a reload must
-    /// not depend on where the master stands by then. The error is one of usage.
+    /// Where the settings come from, every path seen from this folder once and for all: a reload
+    /// must not depend on where the master stands by then. The error is one of usage.
     pub fn source(self, current_folder: &Path) -> Result<Source, String> {
         let file = self.config.clone().map(|path| current_folder.join(path));
         let flags = self.low()?.seen_from(current_folder);

@@ -6,8 +6,9 @@
 //! command line ──cli───▶ Low ─┘
 //! ```
 //! The file is walked along the table of keys ([`keys`]) with the position of every value at hand,
-//! instead of being deserialized into a structure: so one run reports every mistake, each at its own
-//! line and column, and the same table writes the reference page. TOML is <https://toml.io/en/v1.0.0>.
+//! instead of being deserialized into a structure: so one run reports every mistake, each at its
+//! own line and column, and the same table writes the reference pages. TOML is
+//! <https://toml.io/en/v1.0.0>.
 
 mod error;
 mod keys;
@@ -19,8 +20,8 @@ mod text;
 mod units;
 mod users;
 
-pub use error::{Error, Problem};
-pub use keys::reference;
+pub use error::{Contradiction, Error, Problem};
+pub use keys::{KEYS, Key, reference};
 pub use low::Low;
 pub use lower::{Lowered, Surroundings};
 pub use text::{fuzz, set};
@@ -51,20 +52,31 @@ impl Source {
     }
 
     fn lower(&self, surroundings: &Surroundings) -> Result<Lowered, Error> {
-        let from_file = match &self.file {
-            Some(path) => load(path)?,
-            None => Low::default(),
+        let Some(path) = &self.file else {
+            return Ok(lower::lower(self.flags.clone(), None, surroundings)?);
         };
-        let low = self.flags.clone().over(from_file);
-        lower::lower(low, self.file.clone(), surroundings)
+        let bytes = read(path)?;
+        let from_file = text::parse(path, &bytes, &folder_of(path))?;
+        let low = self.flags.clone().over(from_file.clone());
+        lower::lower(low, self.file.clone(), surroundings).map_err(|contradiction| {
+            // What the file alone brings about is shown in the file.
+            let alone = lower::lower(from_file, None, surroundings);
+            match alone.is_err_and(|found| found == contradiction) {
+                true => text::place(path, &bytes, contradiction),
+                false => contradiction.into(),
+            }
+        })
     }
 }
 
 /// Reads a configuration file. Its relative paths are seen from its own folder.
 pub fn load(path: &Path) -> Result<Low, Error> {
-    let bytes = read(path)?;
-    let base = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    text::parse(path, &bytes, base.parent().unwrap_or(Path::new("/")))
+    text::parse(path, &read(path)?, &folder_of(path))
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    path.parent().unwrap_or(Path::new("/")).to_owned()
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, Error> {

@@ -1,9 +1,9 @@
 //! The grid: which process model goes with which I/O model, why some pairs are pointless, and what
 //! each I/O model costs.
 //!
-//! Every pair runs: nothing in the kernel forbids one, and the conformance suite covers them all. But
-//! a model that watches many connections has nothing to watch where each process holds one, and whoever
-//! chose such a pair should read why. The costs were measured and counted with strace(1) on
+//! Every pair runs: nothing in the kernel forbids one, and the conformance suite covers them all.
+//! But a model that watches many connections has nothing to watch where each process holds one, and
+//! whoever chose such a pair should read why. The costs were measured and counted with strace(1) on
 //! loopback; `cargo xtask bench` measures them anew.
 
 use crate::settings::{IoModel, ProcessModel};
@@ -66,8 +66,8 @@ const THREAD: Reasons = Reasons {
     ring: "each thread builds a ring to serve one connection; building costs more than it saves",
 };
 
-const BLOCKED_CORE: &str = "a thread that blocks serves one connection at a time: thread-per-connection makes as many \
-     as are needed";
+const BLOCKED_CORE: &str = "a thread that blocks serves one connection at a time; \
+                            thread-per-connection makes a thread for each";
 
 /// What an I/O model costs, in words for a table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

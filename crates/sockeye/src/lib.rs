@@ -1,7 +1,7 @@
 //! Sockeye, the program: command line, configuration, master and workers, and the client commands.
 //!
-//! The only crate that knows all the others; nothing imports it but its own `main`, the tests and the
-//! fuzz targets. Exit status: 0 done, 1 failed, 2 the command line cannot be understood.
+//! The only crate that knows all the others; nothing imports it but its own `main`, the tests and
+//! the fuzz targets. Exit status: 0 done, 1 failed, 2 the command line cannot be understood.
 #![forbid(unsafe_code)]
 
 pub mod cli;
@@ -48,7 +48,7 @@ fn dispatch(verb: Verb) -> ExitCode {
 /// Every verb but `serve`, which outlives the lock on standard output.
 fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Serve(args) | Verb::Check(args) => verbs::check::run(out, &source(args)?),
+        Verb::Serve(args) | Verb::Check(args) => verbs::check::run(out, &source(args)?, probe),
         Verb::Status(args) => verbs::status::run(out, args.control.control.as_deref(), args.json),
         Verb::Reload(args) => verbs::control::reload(out, args.control.as_deref()),
         Verb::ReopenLogs(args) => verbs::control::reopen_logs(out, args.control.as_deref()),

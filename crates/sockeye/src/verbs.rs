@@ -1,5 +1,6 @@
-//! What each command does, except `serve`: the client side of the control socket, the checks and the
-//! generated texts. Each verb is a function that prints through [`Output`] and returns how it ended.
+//! What each command does, except `serve`: the client side of the control socket, the checks and
+//! the generated texts. Each verb is a function that prints through [`Output`] and returns how it
+//! ended.
 
 pub mod check;
 pub mod client;

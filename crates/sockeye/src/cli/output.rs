@@ -1,7 +1,7 @@
 //! Standard output and standard error: the one place that writes to them, and how a verb ends.
 //!
-//! Standard output is locked once and buffered. A reader that goes away (`sockeye status | head`) has
-//! what it wanted, so a broken pipe is success. Colour only where a person reads: on a
+//! Standard output is locked once and buffered. A reader that goes away (`sockeye status | head`)
+//! has what it wanted, so a broken pipe is success. Colour only where a person reads: on a
 //! terminal, unless `NO_COLOR` (<https://no-color.org>) is set.
 
 use std::fmt::{self, Display};

@@ -30,8 +30,8 @@ pub enum Error {
         text: String,
         problems: Vec<Problem>,
     },
-    /// Settings that contradict each other.
-    Settings(String),
+    /// Settings that contradict each other, not all of them from the file.
+    Settings(Contradiction),
     /// Settings that this machine cannot fulfil, each with its remedy.
     Places(Vec<String>),
 }
@@ -44,6 +44,22 @@ pub struct Problem {
     pub message: String,
     /// What would be right.
     pub help: Option<String>,
+}
+
+/// Settings that are each right and cannot hold together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Contradiction {
+    /// The key to change.
+    pub key: &'static str,
+    pub message: String,
+    /// What would be right.
+    pub help: String,
+}
+
+impl From<Contradiction> for Error {
+    fn from(contradiction: Contradiction) -> Self {
+        Self::Settings(contradiction)
+    }
 }
 
 impl fmt::Display for Error {
@@ -62,7 +78,7 @@ impl fmt::Display for Error {
                 super::FILE_BYTES_MAX
             ),
             Self::Text { path, text, problems } => write_problems(f, path, text, problems),
-            Self::Settings(message) => f.write_str(message),
+            Self::Settings(Contradiction { message, help, .. }) => write!(f, "{message}: {help}"),
             Self::Places(messages) => f.write_str(&messages.join("\n")),
         }
     }

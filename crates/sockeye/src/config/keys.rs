@@ -1,8 +1,8 @@
 //! The table of keys of `[server]`: name, what it takes, default, meaning, and how it is read.
 //!
-//! Everything that lists the keys walks this table: the reader of the file, `--set`, the suggestions
-//! for mistyped names, and the reference page. A new key is one entry here and one field of
-//! [`Low`].
+//! Everything that lists the keys walks this table: the reader of the file, `--set`, the
+//! suggestions for mistyped names, the reference page and the man page. A new key is one entry here
+//! and one field of [`Low`].
 
 use std::ops::Range;
 use std::time::Duration;
@@ -93,7 +93,7 @@ pub const KEYS: &[Key] = &[
         name: "workers",
         takes: Takes::Words("`\"auto\"` or a number from 1 to 1024"),
         default: "`\"auto\"`: one for each CPU this process may use, 16 with blocking",
-        about: "Processes of prefork, threads of thread-per-core. The other models have one process.",
+        about: "Processes of prefork, threads of thread-per-core; other models are one process.",
         set: |low, value| value.workers().map(|it| low.workers = Some(it)),
     },
     Key {
@@ -178,7 +178,7 @@ pub const KEYS: &[Key] = &[
         name: "max_connections",
         takes: Takes::Words("a number from 1 to 1048576"),
         default: "`65536`, with select `960`",
-        about: "Open connections of one worker; its limit of descriptors (RLIMIT_NOFILE) holds too.",
+        about: "Open connections of one worker; RLIMIT_NOFILE limits them too.",
         set: |low, value| value.count(1, 1 << 20).map(|it| low.max_connections = Some(it as usize)),
     },
     Key {
@@ -244,7 +244,7 @@ impl<'a> Value<'a> {
                 Err(self.problem("holds a zero byte", "leave it out"))
             }
             DeValue::String(text) => Ok(text),
-            other => Err(self.wrong_kind("text in quotes", other)),
+            other => Err(self.wrong_kind("text in quotes", other, "")),
         }
     }
 
@@ -255,12 +255,15 @@ impl<'a> Value<'a> {
     fn truth(&self) -> Result<bool, Problem> {
         match self.inner {
             DeValue::Boolean(truth) => Ok(*truth),
-            other => Err(self.wrong_kind("true or false", other)),
+            other => Err(self.wrong_kind("true or false", other, "")),
         }
     }
 
     fn named<T: Named>(&self) -> Result<T, Problem> {
-        let text = self.text()?;
+        let DeValue::String(text) = self.inner else {
+            let help = format!("one of, in quotes: {}", names::<T>().join(", "));
+            return Err(self.wrong_kind("a name", self.inner, &help));
+        };
         T::from_name(text).ok_or_else(|| {
             let names = names::<T>();
             let help = match nearest(text, names.iter().copied()) {
@@ -280,13 +283,14 @@ impl<'a> Value<'a> {
             DeValue::Integer(number) => {
                 Workers::from_text(number.as_str()).map_err(|why| self.problem(&why, ""))
             }
-            _ => self.read_text(Workers::from_text),
+            DeValue::String(_) => self.read_text(Workers::from_text),
+            other => Err(self.wrong_kind("\"auto\" or a number", other, "")),
         }
     }
 
     fn count(&self, min: u64, max: u64) -> Result<u64, Problem> {
         let DeValue::Integer(number) = self.inner else {
-            return Err(self.wrong_kind("a whole number", self.inner));
+            return Err(self.wrong_kind("a whole number", self.inner, ""));
         };
         let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
         count.filter(|count| (min..=max).contains(count)).ok_or_else(|| {
@@ -327,6 +331,10 @@ impl<'a> Value<'a> {
     }
 
     fn address(&self) -> Result<ListenAddress, Problem> {
+        if let DeValue::Integer(number) = self.inner {
+            let help = format!("write \"127.0.0.1:{}\"", quoted(number.as_str()));
+            return Err(self.wrong_kind("addresses", self.inner, &help));
+        }
         let text = self.text()?;
         ListenAddress::from_text(text)
             .map_err(|why| self.problem(&format!("\"{}\" {why}", quoted(text)), ""))
@@ -337,8 +345,8 @@ impl<'a> Value<'a> {
         Self { key: self.key, span: item.span(), inner: item.get_ref() }
     }
 
-    fn wrong_kind(&self, wanted: &str, found: &DeValue<'_>) -> Problem {
-        self.problem(&format!("takes {wanted}, not {}", kind(found)), "")
+    fn wrong_kind(&self, wanted: &str, found: &DeValue<'_>, help: &str) -> Problem {
+        self.problem(&format!("takes {wanted}, not {}", kind(found)), help)
     }
 
     fn problem(&self, what: &str, help: &str) -> Problem {
@@ -369,13 +377,21 @@ pub fn reference() -> String {
 }
 
 fn entry(key: &Key) -> String {
-    let takes = match &key.takes {
-        Takes::Words(words) => (*words).to_owned(),
-        Takes::OneOf(names) => {
-            let names: Vec<String> = names().iter().map(|name| format!("`\"{name}\"`")).collect();
-            names.join(", ")
-        }
-    };
-    let Key { name, default, about, .. } = key;
+    let Key { name, default, about, takes, .. } = key;
+    let takes = takes.in_words();
     format!("### `{name}`\n\n{about}\n\n- Takes: {takes}\n- Default: {default}\n\n")
+}
+
+impl Takes {
+    /// In Markdown.
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Words(words) => (*words).to_owned(),
+            Self::OneOf(names) => {
+                let names: Vec<String> =
+                    names().iter().map(|name| format!("`\"{name}\"`")).collect();
+                names.join(", ")
+            }
+        }
+    }
 }

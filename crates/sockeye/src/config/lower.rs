@@ -6,7 +6,8 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Error, Low};
+use super::Low;
+use super::error::{Contradiction, quoted};
 use crate::grid::{self, Verdict};
 use crate::settings::{
     AccessLog, IoModel, Limits, ListenAddress, ListenerSharing, LogFormat, Named, ProcessModel,
@@ -80,9 +81,9 @@ pub(super) fn lower(
     low: Low,
     config_file: Option<PathBuf>,
     surroundings: &Surroundings,
-) -> Result<Lowered, Error> {
+) -> Result<Lowered, Contradiction> {
     let settings = with_defaults(low.clone(), config_file, surroundings);
-    check(&settings).map_err(Error::Settings)?;
+    check(&settings)?;
     let (settings, warnings) = adjust(settings, &low)?;
     Ok(Lowered { settings, warnings })
 }
@@ -166,9 +167,13 @@ fn limits(low: &Low, io_model: IoModel) -> Limits {
 }
 
 /// What no choice of defaults can repair.
-fn check(settings: &Settings) -> Result<(), String> {
+fn check(settings: &Settings) -> Result<(), Contradiction> {
     if let Verdict::Refused(reason) = grid::verdict(settings.process_model, settings.io_model) {
-        return Err(format!("{} cannot work: {reason}", pair(settings)));
+        return Err(Contradiction {
+            key: "io_model",
+            message: format!("{} cannot work: {reason}", pair(settings)),
+            help: "`sockeye models` shows what fits".into(),
+        });
     }
     check_socket_path("control", &settings.control)?;
     for (index, address) in settings.listen.iter().enumerate() {
@@ -176,7 +181,11 @@ fn check(settings: &Settings) -> Result<(), String> {
             check_socket_path("listen", path)?;
         }
         if is_fixed(address) && settings.listen[..index].contains(address) {
-            return Err(format!("listen names {address} twice: leave one out"));
+            return Err(Contradiction {
+                key: "listen",
+                message: format!("`listen` names {address} twice"),
+                help: "leave one out".into(),
+            });
         }
     }
     Ok(())
@@ -190,20 +199,21 @@ fn is_fixed(address: &ListenAddress) -> bool {
     }
 }
 
-fn check_socket_path(setting: &str, path: &Path) -> Result<(), String> {
+fn check_socket_path(key: &'static str, path: &Path) -> Result<(), Contradiction> {
     let length = path.as_os_str().len();
     if length <= SOCKET_PATH_BYTES_MAX {
         return Ok(());
     }
-    Err(format!(
-        "{setting}: the socket path {} has {length} bytes and the kernel takes \
-         {SOCKET_PATH_BYTES_MAX}: choose a shorter one",
-        path.display()
-    ))
+    let path = quoted(&path.to_string_lossy());
+    Err(Contradiction {
+        key,
+        message: format!("`{key}`: the socket path {path} has {length} bytes"),
+        help: format!("choose a shorter one: the kernel takes {SOCKET_PATH_BYTES_MAX}, unix(7)"),
+    })
 }
 
 /// Choices that work, but not as they read: said, and where `strict` forbids it, refused.
-fn adjust(mut settings: Settings, low: &Low) -> Result<(Settings, Vec<String>), Error> {
+fn adjust(mut settings: Settings, low: &Low) -> Result<(Settings, Vec<String>), Contradiction> {
     let mut warnings = Vec::new();
     if let Verdict::Pointless(reason) = grid::verdict(settings.process_model, settings.io_model) {
         warnings.push(format!("{} is pointless: {reason}", pair(&settings)));
@@ -225,20 +235,21 @@ fn adjust(mut settings: Settings, low: &Low) -> Result<(Settings, Vec<String>), 
     Ok((settings, warnings))
 }
 
-fn limit_select(settings: &mut Settings, warnings: &mut Vec<String>) -> Result<(), Error> {
+fn limit_select(settings: &mut Settings, warnings: &mut Vec<String>) -> Result<(), Contradiction> {
     let wanted = settings.limits.max_connections;
     if settings.io_model != IoModel::Select || wanted <= SELECT_CONNECTIONS_MAX {
         return Ok(());
     }
-    let text = format!(
-        "max_connections = {wanted} is more than select can watch: descriptors end at 1023, which \
-         leaves {SELECT_CONNECTIONS_MAX} connections a worker"
+    let message = format!(
+        "`max_connections` = {wanted} is more than select can watch: descriptors end at 1023, \
+         which leaves {SELECT_CONNECTIONS_MAX} connections a worker"
     );
     if settings.strict {
-        return Err(Error::Settings(format!("{text}: lower it, or use poll or epoll")));
+        let help = "lower it, or use poll or epoll".into();
+        return Err(Contradiction { key: "max_connections", message, help });
     }
     settings.limits.max_connections = SELECT_CONNECTIONS_MAX;
-    warnings.push(format!("{text}; it is lowered to that"));
+    warnings.push(format!("{message}; it is lowered to that"));
     Ok(())
 }
 

@@ -1,5 +1,5 @@
-//! Whether this machine can fulfil the settings: the folder is there, the user exists, the log can be
-//! written. Nothing is created, bound or listened on, so that `sockeye check` may run beside the
+//! Whether this machine can fulfil the settings: the folder is there, the user exists, the log can
+//! be written. Nothing is created, bound or listened on, so that `sockeye check` may run beside the
 //! server it checks for. What is found can change before it is used; the start reports that again.
 
 use std::fs;

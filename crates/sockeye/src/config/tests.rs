@@ -1,7 +1,8 @@
 //! Configuration files with what they must mean or what must be said about them.
 //!
-//! `tests/config/valid/*.toml` lower without a warning; beside each of `tests/config/invalid/*.toml`
-//! stands a `.txt` with the exact error. `UPDATE_EXPECT=1 cargo test` writes those anew.
+//! `tests/config/valid/*.toml` lower without a warning; beside each of
+//! `tests/config/invalid/*.toml` stands a `.txt` with the exact error. `UPDATE_EXPECT=1 cargo test`
+//! writes those anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ fn surroundings() -> Surroundings {
 fn lowered(text: &str, flags: Low) -> Result<Lowered, Error> {
     let base = Path::new("/etc/site");
     let low = text::parse(Path::new("site.toml"), text.as_bytes(), base)?;
-    lower::lower(flags.over(low), None, &surroundings())
+    Ok(lower::lower(flags.over(low), None, &surroundings())?)
 }
 
 fn settings(text: &str) -> Settings {
@@ -56,7 +57,10 @@ fn invalid_files_say_what_is_wrong() {
         let bytes = fs::read(&path).unwrap();
         let name = Path::new(path.file_name().unwrap());
         let error = text::parse(name, &bytes, Path::new("/etc/site"))
-            .and_then(|low| lower::lower(low, None, &surroundings()))
+            .and_then(|low| {
+                lower::lower(low, None, &surroundings())
+                    .map_err(|found| text::place(name, &bytes, found))
+            })
             .expect_err(&path.display().to_string());
         let beside = path.with_extension("txt");
         if update {
@@ -129,6 +133,25 @@ fn flags_lie_over_the_file() {
     let text = "[server]\nworkers = 9\nio_model = 'poll'";
     let settings = lowered(text, flags).unwrap().settings;
     assert_eq!((settings.workers, settings.io_model), (2, IoModel::Poll));
+}
+
+#[test]
+fn a_contradiction_is_shown_where_it_comes_from() {
+    fn check(text: &str, flags: Low, expected: &str) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("site.toml");
+        fs::write(&path, text).unwrap();
+        let error = Source { file: Some(path), flags }.lower(&surroundings()).unwrap_err();
+        let error = error.to_string();
+        let shown = error.replace(&folder.path().display().to_string(), "F");
+        assert!(shown.starts_with(expected), "{shown}");
+    }
+    let select = Low { io_model: Some(IoModel::Select), strict: Some(true), ..Low::default() };
+    let wish = "[server]\nmax_connections = 5000\n";
+    check(wish, select.clone(), "`max_connections` = 5000 is more than select can watch");
+    let all = format!("{wish}io_model = 'select'\nstrict = true\n");
+    check(&all, Low::default(), "F/site.toml:2:19: `max_connections` = 5000 is more");
+    check(&all, select, "F/site.toml:2:19: ");
 }
 
 #[test]

@@ -6,10 +6,10 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::error::{Error, PROBLEMS_MAX, Problem, quoted};
-use super::keys::{self, KEYS};
+use super::Low;
+use super::error::{Contradiction, Error, PROBLEMS_MAX, Problem, quoted};
+use super::keys::{self, KEYS, Value};
 use super::nearest::nearest;
-use super::{Low, keys::Value};
 
 /// Sections that belong to the supervisor and the scheduler.
 const SECTIONS_TO_COME: [&str; 3] = ["app", "job", "crontab"];
@@ -23,7 +23,7 @@ pub(super) fn parse(path: &Path, bytes: &[u8], base: &Path) -> Result<Low, Error
         Error::Text { path, text, problems }
     };
     let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text.strip_prefix('\u{feff}').unwrap_or(text),
+        Ok(text) => without_mark(text),
         Err(cause) => {
             let problem = not_utf8(cause.valid_up_to());
             return Err(failed(&String::from_utf8_lossy(bytes), vec![problem]));
@@ -36,6 +36,32 @@ pub(super) fn parse(path: &Path, bytes: &[u8], base: &Path) -> Result<Low, Error
         true => Ok(reading.low.seen_from(base)),
         false => Err(failed(text, reading.in_order())),
     }
+}
+
+/// A contradiction shown at the key that should change, if the file has it.
+pub(super) fn place(path: &Path, bytes: &[u8], contradiction: Contradiction) -> Error {
+    let text = String::from_utf8_lossy(bytes);
+    let text = without_mark(&text);
+    match locate(text, contradiction.key) {
+        None => contradiction.into(),
+        Some(span) => {
+            let Contradiction { message, help, .. } = contradiction;
+            let problems = vec![Problem { span, message, help: Some(help) }];
+            Error::Text { path: path.to_owned(), text: text.to_owned(), problems }
+        }
+    }
+}
+
+/// Where the value of a key of `[server]` stands.
+fn locate(text: &str, key: &str) -> Option<Range<usize>> {
+    let document = DeTable::parse(text).ok()?;
+    let server = document.get_ref().get(SERVER)?.get_ref().as_table()?;
+    server.get(key).map(Spanned::span)
+}
+
+/// Some editors begin a file with a byte order mark.
+fn without_mark(text: &str) -> &str {
+    text.strip_prefix('\u{feff}').unwrap_or(text)
 }
 
 /// One setting given as `KEY=VALUE` on the command line; a VALUE that is not TOML is a string.
@@ -59,15 +85,15 @@ pub fn set(low: &mut Low, assignment: &str) -> Result<(), String> {
     }
 }
 
-/// The fuzz entry: any bytes are settings or an error that can be shown.
+/// The fuzz entry: any bytes are settings or an error that can be shown. Panics where not.
 pub fn fuzz(bytes: &[u8]) {
-    let base = Path::new("/base");
-    match parse(Path::new("fuzz.toml"), bytes, base) {
-        Ok(low) => {
-            let surroundings = super::Surroundings { cpus: 2, uid: 1000, runtime_folder: None };
-            let lowered = super::lower::lower(low, None, &surroundings);
-            assert!(lowered.is_ok_and(|it| !it.settings.listen.is_empty()) || !bytes.is_empty());
-        }
+    let path = Path::new("fuzz.toml");
+    let surroundings = super::Surroundings { cpus: 2, uid: 1000, runtime_folder: None };
+    let found = parse(path, bytes, Path::new("/base")).and_then(|low| {
+        super::lower::lower(low, None, &surroundings).map_err(|found| place(path, bytes, found))
+    });
+    match found {
+        Ok(lowered) => assert!(!lowered.settings.listen.is_empty()),
         Err(error) => {
             let shown = error.to_string();
             assert!(shown.starts_with("fuzz.toml:"), "{shown}");

@@ -1,8 +1,9 @@
 //! Accounts by name, from passwd(5) and group(5).
 //!
 //! The two files are read directly instead of through the C library's getpwnam(3), which may load
-//! plug-ins, talk to a network and start threads: all of which a master must not do before it forks.
-//! Accounts known only to a directory service are therefore not found, and the error says so.
+//! plug-ins, talk to a network and start threads: all of which a master must not do before it
+//! forks. Accounts known only to a directory service are therefore not found, and the error says
+//! so.
 
 use std::fs;
 

@@ -1,13 +1,28 @@
 //! `check`: would `serve` start? Reads and judges everything and changes nothing.
 
+use super::models::Probe;
 use crate::cli::output::{Failure, Output, warn};
 use crate::config::Source;
 use crate::settings::{AccessLog, Named, Settings};
 
-pub fn run(out: &mut Output<'_>, source: &Source) -> Result<(), Failure> {
+pub fn run(out: &mut Output<'_>, source: &Source, probe: Probe) -> Result<(), Failure> {
     let lowered = source.load().map_err(|cause| Failure::Failed(cause.to_string()))?;
     lowered.warnings.iter().for_each(|warning| warn(warning));
+    check_kernel(&lowered.settings, probe)?;
     Ok(print(out, &lowered.settings)?)
+}
+
+/// A model that this kernel refuses is an error where nothing else may take its place.
+fn check_kernel(settings: &Settings, probe: Probe) -> Result<(), Failure> {
+    let Err(why) = probe(settings.io_model) else { return Ok(()) };
+    let name = settings.io_model.name();
+    if settings.strict {
+        return Err(Failure::Failed(format!(
+            "this kernel refuses {name} ({why}): choose another io_model, or leave out strict"
+        )));
+    }
+    warn(&format!("this kernel refuses {name} ({why}): epoll will take its place"));
+    Ok(())
 }
 
 fn print(out: &mut Output<'_>, settings: &Settings) -> std::io::Result<()> {

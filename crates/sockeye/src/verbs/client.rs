@@ -1,7 +1,7 @@
 //! The client of the control socket: one command out, one reply in, every wait bounded.
 //!
-//! Unix sockets: unix(7). The owner of the other end is checked (SO_PEERCRED), because the socket may
-//! lie in a folder that others can write to.
+//! Unix sockets: unix(7). The owner of the other end is checked (SO_PEERCRED), because the socket
+//! may lie in a folder that others can write to.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;

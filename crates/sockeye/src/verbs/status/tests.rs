@@ -42,7 +42,7 @@ fn a_page() {
 fn sample() -> FamilyView {
     let connection = ConnectionView {
         fd: 9,
-        peer: "127.0.0.1:50112".into(),
+        peer: "[::1]:50112".into(),
         local: "127.0.0.1:8080".into(),
         state: ConnectionState::Responding,
         requests: 3,
@@ -116,8 +116,8 @@ const PAGE: &str = r"Sockeye 0.1.0, master 100, up 1h02m
   102  worker  serving    2  1m05s    13        40       120    2    0  8.7K  3.0M
   no answer in time from: 99
 
-  PID  FD  PEER             LOCAL           STATE       REQUESTS   IN    OUT   AGE  IDLE  REQUEST
-  102   9  127.0.0.1:50112  127.0.0.1:8080  responding         3  400  87.8K  1.2s   4ms  GET /\u{1b}[2J
+  PID  FD  PEER         LOCAL           STATE       REQUESTS   IN    OUT   AGE  IDLE  REQUEST
+  102   9  [::1]:50112  127.0.0.1:8080  responding         3  400  87.8K  1.2s   4ms  GET /\u{1b}[2J
   and 12 more
 
   EXITED  ROLE    GEN   AGO  HOW
