@@ -1,0 +1,4 @@
+//! The crate from outside: vectors recorded from real daemons, files, words, hostile bytes.
+
+mod brute;
+mod vectors;
