@@ -322,3 +322,17 @@ pub struct SocketHolder {
     pub pid: u32,
     pub fd: u32,
 }
+
+/// A moment of the machine.
+#[derive(Debug, Default)]
+pub struct Snapshot {
+    pub arena: Arena,
+    /// Ascending by pid, then tid.
+    pub processes: Vec<Process>,
+    pub files: Vec<OpenFile>,
+    pub sockets: Sockets,
+    /// Processes of which something could not be read.
+    pub denied: u32,
+    /// Which collector read the descriptors.
+    pub collector: &'static str,
+}

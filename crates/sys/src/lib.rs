@@ -14,6 +14,7 @@
 
 pub mod credentials;
 pub mod fork;
+pub mod kcmp;
 pub mod poll;
 pub mod select;
 pub mod shared;

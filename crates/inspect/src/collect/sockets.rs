@@ -5,13 +5,13 @@
 //! text). The text has what sock_diag lacks: the kernel address and the references of a unix socket.
 
 use std::ffi::CStr;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use crate::model::{Arena, Inet, OtherFamily, OtherSocket, Protocol, Sockets, TcpState, Unix};
+use crate::model::{Arena, Inet, OtherSocket, Protocol, Snapshot, Sockets, TcpState, Unix};
 use crate::parse;
 use crate::parse::diag::{self, Progress};
 use crate::source::{self, Source};
@@ -76,8 +76,8 @@ impl Want {
 /// Reads the wanted tables of the namespace this process is in (or of the recorded tree).
 pub fn collect(source: &Source, want: &Want, arena: &mut Arena) -> Sockets {
     let mut reader = Reader {
-        source,
-        net: c"net",
+        directory: source.root(),
+        namespace: 0,
         diag: Diag::open(source, want.text_only),
         buffer: Vec::new(),
         sockets: Sockets::default(),
@@ -92,9 +92,27 @@ pub fn collect(source: &Source, want: &Want, arena: &mut Arena) -> Sockets {
     reader.sockets
 }
 
+/// Adds the tables of another namespace, read from the `net` of a process in it.
+pub fn collect_text(process: BorrowedFd<'_>, want: &Want, namespace: u16, snapshot: &mut Snapshot) {
+    let mut reader = Reader {
+        directory: process,
+        namespace,
+        diag: None,
+        buffer: Vec::new(),
+        sockets: std::mem::take(&mut snapshot.sockets),
+    };
+    reader.inet_tables(want);
+    reader.unix_table(want.unix, &mut snapshot.arena);
+    reader.netlink_text();
+    reader.packet_text();
+    reader.sockets.index();
+    snapshot.sockets = reader.sockets;
+}
+
 struct Reader<'a> {
-    source: &'a Source,
-    net: &'a CStr,
+    /// What `net` lies in: /proc, or a process of another namespace.
+    directory: BorrowedFd<'a>,
+    namespace: u16,
     diag: Option<Diag>,
     buffer: Vec<u8>,
     sockets: Sockets,
@@ -159,8 +177,9 @@ impl Reader<'_> {
         if !self.read_net(name) {
             return;
         }
+        let namespace = self.namespace;
         let rows = &mut self.sockets.inet;
-        parse::inet::parse(&self.buffer, |row| rows.push(Inet { protocol, ..row }));
+        parse::inet::parse(&self.buffer, |row| rows.push(Inet { protocol, namespace, ..row }));
     }
 
     fn unix_table(&mut self, table: UnixTable, arena: &mut Arena) {
@@ -175,6 +194,7 @@ impl Reader<'_> {
         if !self.read_net(c"unix") {
             return;
         }
+        let namespace = self.namespace;
         let rows = &mut self.sockets.unix;
         parse::unix::parse(&self.buffer, |line| {
             rows.push(Unix {
@@ -188,7 +208,7 @@ impl Reader<'_> {
                 peer: 0,
                 receive_queue: 0,
                 send_queue: 0,
-                namespace: 0,
+                namespace,
             });
         });
     }
@@ -207,20 +227,21 @@ impl Reader<'_> {
 
     fn netlink_text(&mut self) {
         if self.read_net(c"netlink") {
-            parse::other::netlink(&self.buffer, |row| self.sockets.other.push(row));
+            let (rows, namespace) = (&mut self.sockets.other, self.namespace);
+            parse::other::netlink(&self.buffer, |row| rows.push(OtherSocket { namespace, ..row }));
         }
     }
 
     fn packet_text(&mut self) {
         if self.read_net(c"packet") {
-            parse::other::packet(&self.buffer, |row| self.sockets.other.push(row));
+            let (rows, namespace) = (&mut self.sockets.other, self.namespace);
+            parse::other::packet(&self.buffer, |row| rows.push(OtherSocket { namespace, ..row }));
         }
     }
 
     /// Whether `net/NAME` was read into the buffer.
     fn read_net(&mut self, name: &CStr) -> bool {
-        let root = self.source.root();
-        let Ok(net) = source::open_dir(root, self.net) else { return false };
+        let Ok(net) = source::open_dir(self.directory, c"net") else { return false };
         source::read(net.as_fd(), name, &mut self.buffer).is_ok()
     }
 }
@@ -303,9 +324,4 @@ pub fn recorded_dump(path: &CStr) -> Result<Vec<Inet>, source::Missing> {
         rows.extend(diag::inet(payload, Protocol::Tcp).map(|(row, _)| row));
     });
     Ok(rows)
-}
-
-/// Keeps only rows whose family the caller wanted; recorded dumps mix them.
-pub fn is_other(socket: &OtherSocket, family: OtherFamily) -> bool {
-    socket.family == family
 }

@@ -7,16 +7,18 @@ use std::ffi::OsString;
 use std::io::{self, Write};
 
 pub mod getopt;
+pub mod lsof;
 pub mod netstat;
 
 /// The tools, by the names under which they are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
+    Lsof,
     Netstat,
 }
 
 impl Tool {
-    pub const ALL: [(Tool, &'static str); 1] = [(Tool::Netstat, "netstat")];
+    pub const ALL: [(Tool, &'static str); 2] = [(Tool::Lsof, "lsof"), (Tool::Netstat, "netstat")];
 
     /// The tool of that name, for a verb or for the last part of argv[0].
     pub fn from_name(name: &str) -> Option<Tool> {
@@ -49,6 +51,7 @@ impl From<io::Error> for Stop {
 /// Runs one tool; the result is its exit code.
 pub fn main(tool: Tool, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
     let done = match tool {
+        Tool::Lsof => lsof::run(args, out, err),
         Tool::Netstat => netstat::run(args, out, err),
     };
     match done {

@@ -1,0 +1,263 @@
+//! lsof's table: every row is rendered once into a scratch buffer, which gives the widths; then the
+//! rows are laid out. `COMMAND PID [TID TASKCMD] [PPID] [PGID] USER FD TYPE ... NAME`.
+
+use std::ops::Range;
+
+use crate::bytes::{push_blanks, push_dec, push_left, push_right};
+use crate::model::{OpenFile, Process};
+use crate::tool::lsof::options::Options;
+use crate::tool::lsof::row::{self, Row};
+use crate::tool::lsof::{Facts, text};
+
+/// Width of COMMAND unless `+c` says otherwise.
+pub const COMMAND_WIDTH_DEFAULT: usize = 9;
+/// lsof prints the number of a user without a name right-aligned in so many columns.
+const UID_WIDTH: usize = 8;
+
+/// The columns, in order; those that are not wanted have width 0 and no title.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Column {
+    Command,
+    Pid,
+    Tid,
+    TaskCommand,
+    Parent,
+    Group,
+    User,
+    Fd,
+    Type,
+    Flags,
+    Device,
+    Extent,
+    Links,
+    Node,
+}
+
+const COLUMNS: [Column; 14] = [
+    Column::Command,
+    Column::Pid,
+    Column::Tid,
+    Column::TaskCommand,
+    Column::Parent,
+    Column::Group,
+    Column::User,
+    Column::Fd,
+    Column::Type,
+    Column::Flags,
+    Column::Device,
+    Column::Extent,
+    Column::Links,
+    Column::Node,
+];
+
+struct Table<'a> {
+    facts: &'a Facts,
+    options: &'a Options,
+    scratch: Vec<u8>,
+    /// Where each cell of each row ends in the scratch; the name is one more.
+    cells: Vec<[u32; COLUMNS.len() + 1]>,
+    starts: Vec<u32>,
+    widths: [usize; COLUMNS.len()],
+    shown: [bool; COLUMNS.len()],
+    command_limit: usize,
+}
+
+pub fn print(facts: &Facts, options: &Options, rows: &[Row], out: &mut Vec<u8>) {
+    if rows.is_empty() {
+        return;
+    }
+    let mut table = Table {
+        facts,
+        options,
+        scratch: Vec::with_capacity(rows.len() * 64),
+        cells: Vec::with_capacity(rows.len()),
+        starts: Vec::with_capacity(rows.len()),
+        widths: COLUMNS.map(|column| title(column, options).len()),
+        shown: COLUMNS.map(|column| is_shown(column, facts, options, rows)),
+        command_limit: match options.command_width {
+            None => COMMAND_WIDTH_DEFAULT,
+            Some(0) => usize::MAX,
+            Some(width) => width.max("COMMAND".len()),
+        },
+    };
+    rows.iter().for_each(|row| table.add(*row));
+    table.header(out);
+    (0..table.cells.len()).for_each(|index| table.lay_out(index, out));
+}
+
+fn title(column: Column, options: &Options) -> &'static [u8] {
+    match column {
+        Column::Command => b"COMMAND",
+        Column::Pid => b"PID",
+        Column::Tid => b"TID",
+        Column::TaskCommand => b"TASKCMD",
+        Column::Parent => b"PPID",
+        Column::Group => b"PGID",
+        Column::User => b"USER",
+        Column::Fd => b"FD",
+        Column::Type => b"TYPE",
+        Column::Flags => b"FILE-FLAG",
+        Column::Device => b"DEVICE",
+        Column::Extent if options.offset => b"OFFSET",
+        Column::Extent if options.size => b"SIZE",
+        Column::Extent => b"SIZE/OFF",
+        Column::Links => b"NLINK",
+        Column::Node => b"NODE",
+    }
+}
+
+fn is_shown(column: Column, facts: &Facts, options: &Options, rows: &[Row]) -> bool {
+    let threads = || {
+        let processes = &facts.snapshot.processes;
+        rows.iter().any(|r| processes.get(r.process as usize).is_some_and(|p| p.tid != 0))
+    };
+    match column {
+        Column::Tid | Column::TaskCommand => threads(),
+        Column::Parent => options.parents,
+        Column::Group => options.groups,
+        Column::Flags => options.flags_column,
+        Column::Links => options.show_links,
+        _ => true,
+    }
+}
+
+impl Table<'_> {
+    fn add(&mut self, row: Row) {
+        let snapshot = &self.facts.snapshot;
+        let Some(process) = snapshot.processes.get(row.process as usize) else { return };
+        let Some(file) = snapshot.files.get(row.file as usize) else { return };
+        let socket = row::socket(file, snapshot);
+        self.starts.push(self.scratch.len() as u32);
+        let mut ends = [0; COLUMNS.len() + 1];
+        for (index, column) in COLUMNS.into_iter().enumerate() {
+            let start = self.scratch.len();
+            if self.shown[index] {
+                self.cell(column, process, file, &socket);
+            }
+            ends[index] = self.scratch.len() as u32;
+            self.widths[index] = self.widths[index].max(self.scratch.len() - start);
+        }
+        row::push_name(&mut self.scratch, self.facts, self.options, file, &socket, true);
+        ends[COLUMNS.len()] = self.scratch.len() as u32;
+        self.cells.push(ends);
+    }
+
+    fn cell(
+        &mut self,
+        column: Column,
+        process: &Process,
+        file: &OpenFile,
+        socket: &row::Socket<'_>,
+    ) {
+        let arena = &self.facts.snapshot.arena;
+        let out = &mut self.scratch;
+        match column {
+            Column::Command => {
+                text::push_command(out, arena.get(process.command), self.command_limit)
+            }
+            Column::Pid => push_dec(out, u64::from(process.pid)),
+            Column::Tid if process.tid != 0 => push_dec(out, u64::from(process.tid)),
+            Column::Tid => {}
+            Column::TaskCommand => {
+                text::push_command(out, arena.get(process.task_command), COMMAND_WIDTH_DEFAULT);
+            }
+            Column::Parent => push_dec(out, u64::from(process.ppid)),
+            Column::Group => push_signed(out, process.pgid),
+            Column::User => push_user(out, self.facts, process.uid),
+            Column::Fd => {
+                row::push_slot(out, file.slot, true);
+                let access =
+                    if file.lock != b' ' && file.access == b' ' { b'-' } else { file.access };
+                out.extend([access, file.lock]);
+            }
+            Column::Type => row::push_type(out, file, socket),
+            Column::Flags => push_flags(out, file),
+            Column::Device => {
+                if !row::push_device_text(out, &self.facts.snapshot, socket)
+                    && let Some(device) = row::device(file, socket)
+                {
+                    row::push_device(out, device);
+                }
+            }
+            Column::Extent => row::push_extent(out, row::extent(file, self.options), self.options),
+            Column::Links => {
+                if let Some(links) = file.links {
+                    out.push(b' ');
+                    push_dec(out, u64::from(links));
+                }
+            }
+            Column::Node => {
+                if !row::push_protocol(out, socket)
+                    && let Some(inode) = file.inode
+                {
+                    push_dec(out, inode);
+                }
+            }
+        }
+    }
+
+    fn header(&self, out: &mut Vec<u8>) {
+        for (index, column) in COLUMNS.into_iter().enumerate() {
+            if self.shown[index] {
+                self.put(index, column, title(column, self.options), out);
+            }
+        }
+        out.extend_from_slice(b" NAME\n");
+    }
+
+    fn lay_out(&self, index: usize, out: &mut Vec<u8>) {
+        let ends = &self.cells[index];
+        let mut start = self.starts[index];
+        for (at, column) in COLUMNS.into_iter().enumerate() {
+            let cell = self.text(start..ends[at]);
+            start = ends[at];
+            if self.shown[at] {
+                self.put(at, column, cell, out);
+            }
+        }
+        out.push(b' ');
+        out.extend_from_slice(self.text(start..ends[COLUMNS.len()]));
+        out.push(b'\n');
+    }
+
+    fn text(&self, range: Range<u32>) -> &[u8] {
+        self.scratch.get(range.start as usize..range.end as usize).unwrap_or_default()
+    }
+
+    fn put(&self, index: usize, column: Column, cell: &[u8], out: &mut Vec<u8>) {
+        let width = self.widths[index];
+        if column != Column::Command {
+            out.push(b' ');
+        }
+        match column {
+            Column::Command | Column::TaskCommand => push_left(out, cell, width),
+            // The title stands left of the two marks that a row has after its descriptor.
+            Column::Fd if cell == b"FD" => {
+                push_right(out, cell, width - 2);
+                push_blanks(out, 2);
+            }
+            _ => push_right(out, cell, width),
+        }
+    }
+}
+
+pub fn push_signed(out: &mut Vec<u8>, n: i32) {
+    if n < 0 {
+        out.push(b'-');
+    }
+    push_dec(out, u64::from(n.unsigned_abs()));
+}
+
+fn push_user(out: &mut Vec<u8>, facts: &Facts, uid: u32) {
+    match facts.users.name(uid) {
+        Some(name) => out.extend_from_slice(name),
+        None => crate::bytes::push_dec_right(out, u64::from(uid), UID_WIDTH),
+    }
+}
+
+fn push_flags(out: &mut Vec<u8>, file: &OpenFile) {
+    if let Some(flags) = file.flags {
+        out.extend_from_slice(b"0x");
+        crate::bytes::push_hex(out, u64::from(flags), 1);
+    }
+}
