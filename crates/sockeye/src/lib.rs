@@ -92,12 +92,7 @@ fn current_folder() -> Result<PathBuf, Failure> {
     })
 }
 
-/// What the kernel says to an I/O model without building one.
+/// What the kernel says to an I/O model.
 fn probe(io: IoModel) -> Result<(), String> {
-    const SWITCH: &str = "/proc/sys/kernel/io_uring_disabled";
-    let disabled = || std::fs::read_to_string(SWITCH).is_ok_and(|text| text.trim() == "2");
-    match io {
-        IoModel::IoUring if disabled() => Err(format!("{SWITCH} is 2")),
-        _ => Ok(()),
-    }
+    io.probe().map_err(|cause| cause.to_string())
 }

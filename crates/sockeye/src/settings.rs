@@ -8,6 +8,8 @@
 mod address;
 
 pub use address::{ListenAddress, SOCKET_PATH_BYTES_MAX};
+/// The engine's own list, so that a model is named once.
+pub use engine::Model as IoModel;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +40,6 @@ pub struct Settings {
     pub list_directories: bool,
     pub process_model: ProcessModel,
     pub io_model: IoModel,
-    pub uring_send: UringSend,
     /// Where the kernel refuses the model, fail instead of falling back.
     pub strict: bool,
     /// Processes of `prefork`, threads of `thread-per-core`, one for the other models.
@@ -113,38 +114,11 @@ impl Named for ProcessModel {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IoModel {
-    Blocking,
-    Nonblocking,
-    Select,
-    Poll,
-    Epoll,
-    Sigio,
-    IoUring,
-}
-
 impl Named for IoModel {
-    const ALL: &'static [Self] = &[
-        Self::Blocking,
-        Self::Nonblocking,
-        Self::Select,
-        Self::Poll,
-        Self::Epoll,
-        Self::Sigio,
-        Self::IoUring,
-    ];
+    const ALL: &'static [Self] = &Self::ALL;
 
     fn name(self) -> &'static str {
-        match self {
-            Self::Blocking => "blocking",
-            Self::Nonblocking => "nonblocking",
-            Self::Select => "select",
-            Self::Poll => "poll",
-            Self::Epoll => "epoll",
-            Self::Sigio => "sigio",
-            Self::IoUring => "io_uring",
-        }
+        self.name()
     }
 }
 
@@ -164,26 +138,6 @@ impl Named for ListenerSharing {
         match self {
             Self::PerWorker => "per-worker",
             Self::Shared => "shared",
-        }
-    }
-}
-
-/// How the io_uring model sends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UringSend {
-    /// With send(2), as the other models do.
-    Direct,
-    /// As an entry of the ring, sent with the next wait.
-    Ring,
-}
-
-impl Named for UringSend {
-    const ALL: &'static [Self] = &[Self::Direct, Self::Ring];
-
-    fn name(self) -> &'static str {
-        match self {
-            Self::Direct => "direct",
-            Self::Ring => "ring",
         }
     }
 }

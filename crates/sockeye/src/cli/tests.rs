@@ -64,7 +64,7 @@ fn every_model_by_name() {
         let words = format!("sockeye serve --process-model {}", model.name());
         assert_eq!(low(&words).process_model, Some(model));
     }
-    for &model in IoModel::ALL {
+    for model in IoModel::ALL {
         assert_eq!(
             low(&format!("sockeye serve --io-model {}", model.name())).io_model,
             Some(model)

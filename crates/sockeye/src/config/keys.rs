@@ -15,8 +15,7 @@ use super::error::{Problem, quoted};
 use super::nearest::nearest;
 use super::units::{duration_from_text, size_from_text};
 use crate::settings::{
-    AccessLog, IoModel, ListenAddress, ListenerSharing, LogFormat, Named, ProcessModel, UringSend,
-    Workers,
+    AccessLog, IoModel, ListenAddress, ListenerSharing, LogFormat, Named, ProcessModel, Workers,
 };
 
 pub struct Key {
@@ -209,13 +208,6 @@ pub const KEYS: &[Key] = &[
         default: "`\"64MiB\"`",
         about: "The memory a worker may use for files of 32 KiB and less.",
         set: |low, value| value.size(0, 1 << 36).map(|it| low.cache_bytes = Some(it as usize)),
-    },
-    Key {
-        name: "uring_send",
-        takes: Takes::OneOf(names::<UringSend>),
-        default: "`\"direct\"`",
-        about: "How io_uring sends: with send(2) at once, or through the ring with the next wait.",
-        set: |low, value| value.named().map(|it| low.uring_send = Some(it)),
     },
 ];
 

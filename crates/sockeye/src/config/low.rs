@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, IoModel, ListenAddress, ListenerSharing, LogFormat, ProcessModel, UringSend, Workers,
+    AccessLog, IoModel, ListenAddress, ListenerSharing, LogFormat, ProcessModel, Workers,
 };
 
 /// Declares [`Low`] and how one lies over another, so that a new setting cannot be forgotten there.
@@ -34,7 +34,6 @@ low! {
     list_directories: bool,
     process_model: ProcessModel,
     io_model: IoModel,
-    uring_send: UringSend,
     strict: bool,
     workers: Workers,
     user: String,

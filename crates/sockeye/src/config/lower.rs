@@ -11,7 +11,7 @@ use super::error::{Contradiction, quoted};
 use crate::grid::{self, Verdict};
 use crate::settings::{
     AccessLog, IoModel, Limits, ListenAddress, ListenerSharing, LogFormat, Named, ProcessModel,
-    SOCKET_PATH_BYTES_MAX, Settings, Timeouts, UringSend, Workers,
+    SOCKET_PATH_BYTES_MAX, Settings, Timeouts, Workers,
 };
 
 const PORT_DEFAULT: u16 = 8080;
@@ -104,7 +104,6 @@ fn with_defaults(low: Low, config_file: Option<PathBuf>, surroundings: &Surround
         list_directories: low.list_directories.unwrap_or(false),
         process_model,
         io_model,
-        uring_send: low.uring_send.unwrap_or(UringSend::Direct),
         strict: low.strict.unwrap_or(false),
         workers: count_workers(workers, process_model, io_model, surroundings.cpus),
         user: low.user,

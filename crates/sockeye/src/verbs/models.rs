@@ -35,13 +35,20 @@ fn print_costs(out: &mut Output<'_>, probe: Probe) -> std::io::Result<()> {
         ("SCALES TO", Align::Left),
         ("THIS KERNEL", Align::Left),
     ]);
-    for &io in IoModel::ALL {
+    for io in IoModel::ALL {
         let cost = grid::cost(io);
-        let here = probe(io).map_or_else(|why| format!("no: {why}"), |()| "yes".into());
-        let words = [io.name(), cost.alone, cost.busy, cost.connection, cost.scales_to, &here];
+        let here = if probe(io).is_ok() { "yes" } else { "no" };
+        let words = [io.name(), cost.alone, cost.busy, cost.connection, cost.scales_to, here];
         table.row(words.map(str::to_owned).to_vec());
     }
-    table.print(out)
+    table.print(out)?;
+    for io in IoModel::ALL {
+        if let Err(why) = probe(io) {
+            let text = out.paint(POOR, format_args!("{}: {why}", io.name())).to_string();
+            out.line(format_args!("  {text}"))?;
+        }
+    }
+    Ok(())
 }
 
 fn print_grid(out: &mut Output<'_>) -> std::io::Result<()> {
@@ -80,7 +87,7 @@ fn print_reasons(out: &mut Output<'_>) -> std::io::Result<()> {
 /// The I/O models that have a reason against them, those of one reason together.
 fn reasons(process: ProcessModel) -> Vec<(Vec<&'static str>, &'static str)> {
     let mut grouped: Vec<(Vec<&'static str>, &'static str)> = Vec::new();
-    for &io in IoModel::ALL {
+    for io in IoModel::ALL {
         let Some(reason) = reason(grid::verdict(process, io)) else { continue };
         match grouped.iter_mut().find(|(_, known)| *known == reason) {
             Some((names, _)) => names.push(io.name()),
@@ -158,7 +165,7 @@ mod tests {
         for name in ProcessModel::ALL.iter().map(|process| process.name()) {
             assert!(text.contains(name), "{name}");
         }
-        assert!(text.contains("no: seccomp"));
+        assert!(text.contains("  io_uring: seccomp\n"));
         assert!(text.lines().all(|line| line.chars().count() <= 132), "{text}");
     }
 
