@@ -117,20 +117,9 @@ impl Child {
         if let Some(status) = self.status {
             return Ok(status);
         }
-        let deadline = clock::now() + wait;
-        loop {
-            let left = clock::remaining(deadline).unwrap_or_default();
-            let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
-            let mut fds = [PollFd::new(&self.pidfd, PollFlags::IN)];
-            match poll(&mut fds, Some(&timeout)) {
-                Ok(0) => {
-                    let text = format!("{} did not end within {wait:?}", self.name);
-                    return Err(io::Error::new(ErrorKind::TimedOut, text));
-                }
-                Ok(_) => break,
-                Err(Errno::INTR) => {}
-                Err(error) => return Err(error.into()),
-            }
+        if !has_ended(&self.pidfd, wait)? {
+            let text = format!("{} did not end within {wait:?}", self.name);
+            return Err(io::Error::new(ErrorKind::TimedOut, text));
         }
         let status = self.process.wait()?;
         self.status = Some(status);
@@ -155,15 +144,9 @@ impl Child {
         }
         let family = tree::descendants(self.pid());
         let asked = self.stop(Signal::TERM, STOP_WAIT).is_ok();
-        let mut left: Vec<tree::Member> = family.into_iter().filter(|m| m.is_alive()).collect();
+        kill_all(&family);
         if !asked {
-            left.extend(tree::descendants(self.pid()));
-        }
-        for member in left {
-            if let Some(pid) = Pid::from_raw(member.pid as i32).filter(|_| member.is_alive()) {
-                // It may have ended by itself since; then there is nothing left to do.
-                kill_process(pid, Signal::KILL).ok();
-            }
+            kill_all(&tree::descendants(self.pid()));
         }
         if !asked {
             self.signal(Signal::KILL).ok();
@@ -175,6 +158,47 @@ impl Child {
 impl Drop for Child {
     fn drop(&mut self) {
         self.end();
+    }
+}
+
+/// Waits for the end of a process whose output goes wherever this one's goes, and kills it with
+/// its descendants when that takes too long; then there is no status.
+pub fn wait_or_kill(
+    process: &mut std::process::Child,
+    wait: Duration,
+) -> io::Result<Option<ExitStatus>> {
+    let pidfd = pidfd_open(Pid::from_child(process), PidfdFlags::empty())?;
+    if has_ended(&pidfd, wait)? {
+        return process.wait().map(Some);
+    }
+    let family = tree::descendants(process.id());
+    process.kill()?;
+    process.wait()?;
+    kill_all(&family);
+    Ok(None)
+}
+
+/// Waits until the process of a pidfd has ended, or for `wait`.
+fn has_ended(pidfd: &OwnedFd, wait: Duration) -> io::Result<bool> {
+    let deadline = clock::now() + wait;
+    loop {
+        let left = clock::remaining(deadline).unwrap_or_default();
+        let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Kills those that are still the processes they were when they were listed.
+fn kill_all(members: &[tree::Member]) {
+    for member in members.iter().filter(|member| member.is_alive()) {
+        if let Some(pid) = Pid::from_raw(member.pid as i32) {
+            // It may have ended by itself since; then there is nothing left to do.
+            kill_process(pid, Signal::KILL).ok();
+        }
     }
 }
 

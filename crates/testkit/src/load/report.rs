@@ -103,7 +103,8 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} ok in {:.2?} ({:.0}/s), {} connections, p50 {:.0?} p99 {:.0?} max {:.0?}, {} failed",
+            "{} ok in {:.2?} ({:.0}/s), {} connections, p50 {:.0?} p99 {:.0?} max {:.0?}, \
+             {} failed",
             self.ok,
             self.elapsed,
             self.requests_per_second(),

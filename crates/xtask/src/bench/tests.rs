@@ -1,0 +1,62 @@
+//! The bench with small parameters, so that it cannot rot: every part of it runs in the tests.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{Asked, carry_out, chart, output, parse, table};
+use crate::workspace;
+
+fn strings(arguments: &[&str]) -> Vec<String> {
+    arguments.iter().map(|argument| (*argument).to_owned()).collect()
+}
+
+/// A Sockeye that was built before; the test measures it when it is there.
+fn sockeye() -> Option<PathBuf> {
+    let built = ["release/sockeye", "debug/sockeye"].map(|file| workspace::target().join(file));
+    built.into_iter().find(|file| file.is_file())
+}
+
+#[test]
+fn the_command_line_is_understood_or_refused() {
+    let check = |arguments: &[&str], good: bool| {
+        assert_eq!(parse(&strings(arguments)).is_ok(), good, "{arguments:?}");
+    };
+    check(&[], true);
+    check(&["serve", "--quick", "--only", "4k", "--seconds", "0.5", "--turns", "3"], true);
+    check(&["--only", "nothing"], false);
+    check(&["--only"], false);
+    check(&["--seconds", "0"], false);
+    check(&["--seconds", "soon"], false);
+    check(&["--fast"], false);
+}
+
+#[test]
+fn a_small_run_measures_every_server_that_is_there() {
+    if workspace::program("nginx").is_none() {
+        return;
+    }
+    let only = ["reply", "100k", "pipelined", "connect", "idle"];
+    let mut arguments = vec!["--quick"];
+    only.iter().for_each(|row| arguments.extend(["--only", row]));
+    let mut options = parse(&strings(&arguments)).unwrap().unwrap();
+    options.sockeye = sockeye();
+    options.effort.turn = Duration::from_millis(50);
+    options.effort.idle_connections = 50;
+    let run = carry_out(&options).unwrap();
+    assert_eq!(run.rows.len(), only.len());
+    for measured in &run.rows {
+        assert!(!measured.outcomes.is_empty());
+        for outcome in measured.outcomes.iter().filter(|outcome| outcome.server != "sockeye") {
+            let figures = outcome.figures.as_ref().unwrap();
+            assert_eq!(figures.failed, 0, "{} {}", measured.row.name, outcome.server);
+            assert!(figures.cost > 0.0 || measured.row.asked == Asked::Idle);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    output::write(&run, folder.path()).unwrap();
+    let json = output::json(&run);
+    assert_eq!(json["rows"].as_array().unwrap().len(), only.len());
+    assert!(table::page(&run).contains("| nginx |"));
+    let svg = chart::svg(&run);
+    assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains("nginx"));
+}
