@@ -9,6 +9,7 @@
 pub mod address;
 pub mod child;
 mod clock;
+pub mod hostile;
 pub mod load;
 pub mod peer;
 pub mod processor;
