@@ -38,9 +38,9 @@ pub fn evaluate(head: &Head<'_>, tag: &[u8], last_modified: u64) -> Verdict {
     }
 }
 
-/// Whether the Range field counts: without If-Range always, with it only when the client holds parts
-/// of this very version (RFC 9110 section 13.1.5). A date proves that only when it is exactly the last
-/// change and that lies at least a second before `now`, both in Unix seconds.
+/// Whether the Range field counts: without If-Range always, with it only when the client holds
+/// parts of this very version (RFC 9110 section 13.1.5). A date proves that only when it is exactly
+/// the last change and that lies at least a second before `now`, both in Unix seconds.
 pub fn range_applies(head: &Head<'_>, tag: &[u8], last_modified: u64, now: u64) -> bool {
     let Some(validator) = head.header(Known::IfRange) else {
         return true;

@@ -1,4 +1,5 @@
-//! Entity tags: made from what identifies a version of a file, and compared (RFC 9110 section 8.8.3).
+//! Entity tags: made from what identifies a version of a file, and compared (RFC 9110 section
+//! 8.8.3).
 
 use std::ops::Deref;
 

@@ -10,15 +10,17 @@ use crate::path;
 use crate::range::{self, RangeRequest};
 use crate::request::{Framing, Head};
 
-/// A head parses alike whole and in pieces, needs all of its bytes, and has well-formed fields.
+/// A head parses alike whole and byte by byte, though a fault may show later in pieces; it needs
+/// all of its bytes, and its fields are well formed.
 pub fn request_head(data: &[u8]) {
     let limits = Limits::default();
     let whole = parse_head(data, &mut Scan::default(), &limits);
-    assert_eq!(whole.is_err(), in_pieces(data, &limits).is_err(), "pieces change the verdict");
+    let pieces = in_pieces(data, &limits);
+    let is_late = whole.is_err() && pieces == Ok(None);
+    assert!(pieces == whole || is_late, "pieces give {pieces:?}, the whole {whole:?}");
     let Ok(Some(head)) = whole else {
         return;
     };
-    assert_eq!(in_pieces(data, &limits), whole, "pieces change the head");
     let short = parse_head(&data[..head.len - 1], &mut Scan::default(), &limits);
     assert_eq!(short, Ok(None), "a head is complete before its last byte");
     check_head(&head);

@@ -70,8 +70,8 @@ impl Known {
         known.name().as_bytes().eq_ignore_ascii_case(name).then_some(known)
     }
 
-    /// The same for a name within the head, which holds no control: then setting bit 5 of every byte
-    /// folds the case exactly, and eight bytes are compared at once.
+    /// The same for a name within the head, which holds no control: then setting bit 5 of every
+    /// byte folds the case exactly, and eight bytes are compared at once.
     #[inline]
     pub(crate) fn at(bytes: &[u8], start: usize, end: usize) -> Option<Known> {
         let name = bytes.get(start..end)?;

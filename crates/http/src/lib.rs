@@ -1,7 +1,7 @@
 //! HTTP/1.1 without input or output: bytes to request heads, responses to bytes.
 //!
-//! Nothing here holds a descriptor, reads a clock or starts a thread, so every rule can be tested as
-//! bytes in, bytes out, and one implementation runs over every I/O model. Requests are parsed
+//! Nothing here holds a descriptor, reads a clock or starts a thread, so every rule can be tested
+//! as bytes in, bytes out, and one implementation runs over every I/O model. Requests are parsed
 //! strictly, since two recipients who read one message differently are a hole (RFC 9110, RFC 9112).
 
 #![forbid(unsafe_code)]

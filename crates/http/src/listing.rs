@@ -16,8 +16,8 @@ pub fn append_html(out: &mut Vec<u8>, text: &[u8]) {
     }
 }
 
-/// The name as one segment of a URI path: all but the unreserved characters is encoded, so that `/`,
-/// `?`, `#` and `:` are data (RFC 3986 section 2.3).
+/// The name as one segment of a URI path: all but the unreserved characters is encoded, so that
+/// `/`, `?`, `#` and `:` are data (RFC 3986 section 2.3).
 pub fn append_segment(out: &mut Vec<u8>, name: &[u8]) {
     append_encoded(out, name, SEGMENT);
 }

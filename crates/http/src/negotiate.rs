@@ -1,8 +1,8 @@
 //! The choice of a content coding by Accept-Encoding (RFC 9110 section 12.5.3).
 //!
 //! The client's weights decide, and among equal weights the coding that compresses best. An element
-//! that cannot be read is passed over. When nothing is acceptable the content goes out unencoded, as
-//! the RFC advises, since that helps more than an error.
+//! that cannot be read is passed over. When nothing is acceptable the content goes out unencoded,
+//! as the RFC advises, since that helps more than an error.
 
 use crate::bytes;
 

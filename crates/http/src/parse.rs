@@ -1,8 +1,8 @@
 //! The parser of request heads: one pass, strict, and linear also when bytes arrive one by one.
 //!
-//! It is our own since the common parsers accept what lets requests be smuggled (a bare LF as a line
-//! end, for one). Strict here means: CRLF ends every line, one space parts the request line, no
-//! space before a colon, no folded lines, one Host, one unambiguous length (RFC 9112).
+//! It is our own since the common parsers accept what lets requests be smuggled (a bare LF as a
+//! line end, for one). Strict here means: CRLF ends every line, one space parts the request line,
+//! no space before a colon, no folded lines, one Host, one unambiguous length (RFC 9112).
 
 use crate::bytes;
 use crate::error::BadRequest;
@@ -18,7 +18,9 @@ use crate::target;
 /// How far an incomplete head has been looked through, so that a head in n pieces costs O(n).
 ///
 /// The first piece is parsed outright, since it mostly is the whole head. When it is not, later
-/// pieces are only searched for the line that ends the head, and then it is parsed once more.
+/// pieces are only searched for line ends: the head is parsed once more when its request line is
+/// complete (an HTTP/0.9 client sends nothing else), and when the line that ends it has come. A
+/// fault in a field line is thus reported when the head ends.
 #[derive(Clone, Debug, Default)]
 pub struct Scan {
     searched: usize,
@@ -54,22 +56,28 @@ pub fn parse_head<'b>(
 }
 
 impl Scan {
-    /// Looks through the new bytes. True when they complete a head, or when parsing must fail: a
-    /// line end without CR, or a limit reached.
+    /// Looks through the new bytes. True when they complete the request line or the head, or when
+    /// parsing must fail: a line end without CR, or a limit reached.
     fn is_worth_parsing(&mut self, buf: &[u8], limits: &Limits) -> bool {
         let request_line_max = limits.target_bytes.saturating_add(REQUEST_LINE_BYTES_BESIDE_TARGET);
         while let Some(offset) = memchr::memchr(b'\n', buf.get(self.searched..).unwrap_or(&[])) {
             let line_feed = self.searched + offset;
             let line = buf.get(self.line_start..line_feed).unwrap_or_default();
+            let is_worth = self.in_request_line() || line == b"\r" || !line.ends_with(b"\r");
             self.searched = line_feed + 1;
             self.line_start = self.searched;
-            if matches!(line, [b'\r'] | []) || !line.ends_with(b"\r") {
+            if is_worth {
                 return true;
             }
         }
         self.searched = buf.len();
-        let in_first_line = self.line_start <= 2 * LEADING_EMPTY_LINES_MAX;
-        buf.len() >= head_bytes_max(limits) || (in_first_line && buf.len() > request_line_max)
+        buf.len() >= head_bytes_max(limits)
+            || (self.in_request_line() && buf.len() > request_line_max)
+    }
+
+    /// Ahead of the fields: a well-formed request line is longer than all skipped lines.
+    fn in_request_line(&self) -> bool {
+        self.line_start <= 2 * LEADING_EMPTY_LINES_MAX
     }
 }
 
@@ -184,11 +192,13 @@ impl<'b> Cursor<'b> {
         let Some(end) = end else {
             return Err(Stop::More);
         };
+        let raw = &self.bytes[start..end];
         match self.bytes[end] {
-            b' ' if end == start => bad("more than one space after the method"),
+            b' ' if raw.is_empty() => bad("more than one space after the method"),
+            b' ' if str::from_utf8(raw).is_err() => bad("request target is not UTF-8"),
             b' ' => {
                 self.at = end + 1;
-                Ok(&self.bytes[start..end])
+                Ok(raw)
             }
             b'\r' => bad("request line without a version (HTTP/0.9 is not served)"),
             b'\n' => bad("bare LF in the request line"),
@@ -222,8 +232,9 @@ impl<'b> Cursor<'b> {
             count += 1;
             self.field(&mut fields)?;
         }
-        fields.set_lines(start, self.at);
+        let end = self.at;
         self.line_end()?;
+        fields.finish(start, end, self.at);
         Ok(fields)
     }
 
@@ -428,7 +439,8 @@ fn content_length(
     }
 }
 
-/// `chunked` alone. A coding before it is legal but none is implemented: 501 (RFC 9112 section 6.1).
+/// `chunked` alone. A coding before it is legal but none is implemented: 501 (RFC 9112 section
+/// 6.1).
 fn transfer_coding(codings: &[u8]) -> Result<Framing, BadRequest> {
     if codings.eq_ignore_ascii_case(b"chunked") {
         return Ok(Framing::Chunked);

@@ -1,8 +1,9 @@
-//! From the path of a request to a clean one below the site's root (RFC 3986 sections 2.1 and 5.2.4).
+//! From the path of a request to a clean one below the site's root (RFC 3986 sections 2.1 and
+//! 5.2.4).
 //!
-//! It is decoded once and then taken apart, so that `%2e%2e` is what `..` is; a path that would climb
-//! above the root is refused rather than clamped, since no browser sends one. This is the first of
-//! two fences: the file is opened below the root by the kernel's own rules (openat2).
+//! It is decoded once and then taken apart, so that `%2e%2e` is what `..` is; a path that would
+//! climb above the root is refused rather than clamped, since no browser sends one. This is the
+//! first of two fences: the file is opened below the root by the kernel's own rules (openat2).
 
 use std::borrow::Cow;
 

@@ -41,8 +41,8 @@ pub struct Ranges {
 
 /// Reads a Range field for a representation of `length` bytes.
 ///
-/// An empty representation is served whole: some clients ask for a range of everything, and an error
-/// would tell them nothing.
+/// An empty representation is served whole: some clients ask for a range of everything, and an
+/// error would tell them nothing.
 pub fn parse(value: &[u8], length: u64) -> RangeRequest {
     let Some(specs) = specs(value).filter(|_| length > 0) else {
         return RangeRequest::Ignore;

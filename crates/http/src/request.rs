@@ -1,8 +1,10 @@
 //! The head of a request as parsed: method, target, version, framing and fields.
 //!
-//! A [`Head`] borrows the receive buffer and copies nothing. It keeps no table of fields: known ones
-//! have a slot with their offsets, and the rest is read again from the checked bytes by the few who
-//! ask, so that the head stays small enough to be returned by value (RFC 9110, RFC 9112).
+//! A [`Head`] borrows the receive buffer and copies nothing. It keeps no table of fields: known
+//! ones have a slot with their offsets, and the rest is read again from the checked bytes by the
+//! few who ask, so that the head stays small enough to be returned by value (RFC 9110, RFC 9112).
+
+use std::fmt;
 
 use crate::bytes;
 use crate::known::Known;
@@ -190,7 +192,7 @@ impl<'b> Iterator for Headers<'b> {
 }
 
 /// Where the fields are: their lines, and for the known ones the place of the first value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Fields<'b> {
     head: &'b [u8],
     /// From the first field to the end of the last, the blank line left out.
@@ -224,9 +226,10 @@ impl<'b> Fields<'b> {
         self.places[known as usize] = Place { start: start as u16, end: end as u16 };
     }
 
-    /// The field lines turned out to lie at these offsets.
-    pub(crate) fn set_lines(&mut self, start: usize, end: usize) {
+    /// The field lines turned out to lie at these offsets, and the head to end at `len`.
+    pub(crate) fn finish(&mut self, start: usize, end: usize, len: usize) {
         self.lines = self.head.get(start..end).unwrap_or_default();
+        self.head = self.head.get(..len).unwrap_or_default();
     }
 
     #[inline]
@@ -240,6 +243,13 @@ impl<'b> Fields<'b> {
 
     pub(crate) fn is_repeated(&self, known: Known) -> bool {
         self.repeated & known.bit() != 0
+    }
+}
+
+impl fmt::Debug for Fields<'_> {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
+        out.debug_list().entries(Headers { rest: self.lines }.map(text)).finish()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The four forms of a request target and the host in it (RFC 9112 section 3.2, RFC 3986).
 //!
-//! Reserved characters that clients do send raw (`"<>[]^{|}` and bytes above ASCII) are let through as
-//! data; `#`, spaces and controls never get this far. The host is held to its grammar, since it
+//! Reserved characters that clients do send raw (`"<>[]^{|}` and UTF-8) are let through
+//! as data; `#`, spaces and controls never get this far. The host is held to its grammar, since it
 //! chooses the site.
 
 use crate::bytes;
@@ -36,8 +36,8 @@ pub fn parse<'b>(raw: &'b [u8], method: Method<'b>) -> Result<Target<'b>, BadReq
 
 /// Whether this is `host` or `host:port`, the host a name, an IPv4 address or `[IPv6]`.
 ///
-/// Narrower than RFC 3986 in two points: an empty host is refused (RFC 9110 section 4.2.1), and so is
-/// a comma, which is what two Host fields become when something on the way has joined them.
+/// Narrower than RFC 3986 in two points: an empty host is refused (RFC 9110 section 4.2.1), and so
+/// is a comma, which is what two Host fields become when something on the way has joined them.
 pub fn is_authority(text: &[u8]) -> bool {
     match text {
         [b'[', rest @ ..] => is_bracketed(rest),
