@@ -1,0 +1,3 @@
+//! Fuzzes Range fields; what must hold is asserted in `http::fuzz`.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|data: &[u8]| http::fuzz::range(data));
