@@ -136,9 +136,24 @@ fn write_problem(
     writeln!(f, "{number} | {line}")?;
     write!(f, "{margin} | {}{}", " ".repeat(before), "^".repeat(marked))?;
     match &problem.help {
-        Some(help) => write!(f, "\n{margin} = {help}"),
+        Some(help) => write_help(f, &margin, help),
         None => Ok(()),
     }
+}
+
+/// The help in lines of a readable width, those after the first indented.
+fn write_help(f: &mut fmt::Formatter<'_>, margin: &str, help: &str) -> fmt::Result {
+    write!(f, "\n{margin} =")?;
+    let mut column = 0;
+    for word in help.split(' ') {
+        if column + word.len() > SHOWN_COLUMNS_MAX {
+            write!(f, "\n{margin}  ")?;
+            column = 0;
+        }
+        write!(f, " {word}")?;
+        column += 1 + word.len();
+    }
+    Ok(())
 }
 
 /// A span found in its text.
