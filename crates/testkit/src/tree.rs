@@ -184,8 +184,11 @@ mod tests {
 
     #[test]
     fn a_zombie_and_the_time_of_the_reaped_are_counted() {
+        // What runs in the background ends only when its parent has become a program that never
+        // reaps.
         let script = "i=0; (while [ $i -lt 200000 ]; do i=$((i+1)); done); \
-                      true & echo ready; exec sleep 1000";
+                      (until read name < /proc/$$/comm && [ \"$name\" = sleep ]; do :; done) & \
+                      echo ready; exec sleep 1000";
         let child = Child::start(Command::new("sh").args(["-c", script])).unwrap();
         child.wait_for_line(WAIT, |line| line == "ready").unwrap();
         assert!(cpu_time(child.pid()).unwrap() > Duration::from_millis(10));

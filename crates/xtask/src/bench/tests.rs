@@ -3,8 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::row::FILES;
+use super::server::{Contender, Kind, Place};
 use super::{Asked, carry_out, chart, output, parse, table};
 use crate::workspace;
+use testkit::load::{self, Plan};
+use testkit::trace;
 
 fn strings(arguments: &[&str]) -> Vec<String> {
     arguments.iter().map(|argument| (*argument).to_owned()).collect()
@@ -59,4 +63,29 @@ fn a_small_run_measures_every_server_that_is_there() {
     assert!(table::page(&run).contains("| nginx |"));
     let svg = chart::svg(&run);
     assert!(svg.starts_with("<svg") && svg.ends_with("</svg>\n") && svg.contains("nginx"));
+}
+
+/// nginx is known to answer a `return` with epoll_wait, recvfrom and writev.
+#[test]
+fn the_system_calls_of_a_server_are_counted() {
+    if workspace::program("nginx").is_none() || !trace::is_available() {
+        return;
+    }
+    let site = tempfile::tempdir().unwrap();
+    super::make_site(site.path()).unwrap();
+    let place = Place { site: site.path().to_path_buf(), sockeye: None, processor: None };
+    let nginx = Contender::rival("nginx", Kind::Nginx { tcp_nopush: true });
+    let started = nginx.start(&place).unwrap();
+    let plan = Plan {
+        connections: 8,
+        requests: 2000,
+        duration: Duration::from_secs(60),
+        ..Plan::new(started.address.clone(), FILES[0].0)
+    };
+    let calls =
+        trace::syscalls_per_request(started.child.pid(), || Ok(load::run(&plan)?.answered()));
+    let calls = calls.unwrap();
+    assert_eq!(calls.requests, 2000);
+    assert!((1.0..1.1).contains(&calls.of("writev")), "{calls:?}");
+    assert!((2.0..4.5).contains(&calls.per_request()), "{calls:?}");
 }
