@@ -82,6 +82,12 @@ pub fn find_name_end(bytes: &[u8], at: usize) -> Option<usize> {
     find(bytes, at, word_hits, |byte| byte <= b' ' || byte == b':')
 }
 
+/// The first `?`; targets are too short for a vector search.
+#[inline]
+pub fn find_question_mark(bytes: &[u8]) -> Option<usize> {
+    find(bytes, 0, |word| equal(word, b'?'), |byte| byte == b'?')
+}
+
 #[inline(always)]
 fn find(
     bytes: &[u8],

@@ -106,6 +106,7 @@ fn head_bytes_max(limits: &Limits) -> usize {
     limits.head_bytes.min(HEAD_BYTES_CEILING)
 }
 
+#[inline]
 fn parse<'b>(buf: &'b [u8], limits: &Limits) -> Result<Head<'b>, Stop> {
     let window = &buf[..buf.len().min(head_bytes_max(limits))];
     let at_limit = window.len() == head_bytes_max(limits);
@@ -116,12 +117,13 @@ fn parse<'b>(buf: &'b [u8], limits: &Limits) -> Result<Head<'b>, Stop> {
         }
         line => line?,
     };
-    let fields = match cursor.fields(limits) {
+    let mut fields = Fields::none(window);
+    match cursor.fields(&mut fields, limits) {
         Err(Stop::More) if at_limit => {
             return refuse(Status::HEADERS_TOO_LARGE, "head exceeds its limit in bytes");
         }
-        fields => fields?,
-    };
+        done => done?,
+    }
     Ok(settle(line, fields, cursor.at, limits)?)
 }
 
@@ -195,7 +197,9 @@ impl<'b> Cursor<'b> {
         let raw = &self.bytes[start..end];
         match self.bytes[end] {
             b' ' if raw.is_empty() => bad("more than one space after the method"),
-            b' ' if str::from_utf8(raw).is_err() => bad("request target is not UTF-8"),
+            b' ' if !raw.is_ascii() && str::from_utf8(raw).is_err() => {
+                bad("request target is not UTF-8")
+            }
             b' ' => {
                 self.at = end + 1;
                 Ok(raw)
@@ -221,8 +225,7 @@ impl<'b> Cursor<'b> {
     }
 
     #[inline]
-    fn fields(&mut self, limits: &Limits) -> Result<Fields<'b>, Stop> {
-        let mut fields = Fields::none(self.bytes);
+    fn fields(&mut self, fields: &mut Fields<'b>, limits: &Limits) -> Result<(), Stop> {
         let start = self.at;
         let mut count = 0;
         while self.peek()? != b'\r' {
@@ -230,12 +233,12 @@ impl<'b> Cursor<'b> {
                 return refuse(Status::HEADERS_TOO_LARGE, "more header fields than the limit");
             }
             count += 1;
-            self.field(&mut fields)?;
+            self.field(fields)?;
         }
         let end = self.at;
         self.line_end()?;
         fields.finish(start, end, self.at);
-        Ok(fields)
+        Ok(())
     }
 
     #[inline]
@@ -358,6 +361,7 @@ fn odd_version(rest: &[u8]) -> Stop {
 }
 
 /// Checks what the fields mean together, and makes the head.
+#[inline]
 fn settle<'b>(
     line: RequestLine<'b>,
     fields: Fields<'b>,
@@ -369,24 +373,22 @@ fn settle<'b>(
     check_host(&fields, version)?;
     let framing = framing(&fields, version, limits)?;
     let expect_continue = expects_continue(&fields, version)? && framing != Framing::None;
-    let mut head = Head {
+    let keep_alive = keeps_alive(&fields, version);
+    Ok(Head {
         method,
         target,
         raw_target,
         version,
         len,
         framing,
-        keep_alive: version == Version::Http11,
+        keep_alive,
         expect_continue,
         fields,
-    };
-    if let Some(connection) = head.header(Known::Connection) {
-        head.keep_alive = keeps_alive(&head, connection);
-    }
-    Ok(head)
+    })
 }
 
 /// RFC 9112 section 3.2: exactly one, and valid; in HTTP/1.0 it may be missing.
+#[inline]
 fn check_host(fields: &Fields<'_>, version: Version) -> Result<(), BadRequest> {
     if fields.is_repeated(Known::Host) {
         return Err(BadRequest::malformed("more than one Host field"));
@@ -402,6 +404,7 @@ fn check_host(fields: &Fields<'_>, version: Version) -> Result<(), BadRequest> {
 }
 
 /// RFC 9112 section 6.3, with every choice it leaves taken on the side of refusal.
+#[inline]
 fn framing(fields: &Fields<'_>, version: Version, limits: &Limits) -> Result<Framing, BadRequest> {
     match (fields.first(Known::TransferEncoding), fields.first(Known::ContentLength)) {
         (None, None) => Ok(Framing::None),
@@ -475,16 +478,19 @@ fn expects_continue(fields: &Fields<'_>, version: Version) -> Result<bool, BadRe
 }
 
 /// RFC 9112 section 9.3: `close` wins, then the version decides, then `keep-alive`.
-fn keeps_alive(head: &Head<'_>, connection: &[u8]) -> bool {
-    let repeated = head.fields.is_repeated(Known::Connection);
-    if !repeated && connection.eq_ignore_ascii_case(b"keep-alive") {
+fn keeps_alive(fields: &Fields<'_>, version: Version) -> bool {
+    let is_http11 = version == Version::Http11;
+    let Some(connection) = fields.first(Known::Connection) else {
+        return is_http11;
+    };
+    if !fields.is_repeated(Known::Connection) && connection.eq_ignore_ascii_case(b"keep-alive") {
         return true;
     }
     let has = |option: &[u8]| {
-        let mut options = head.values(Known::Connection).flat_map(bytes::list);
+        let mut options = fields.values(Known::Connection).flat_map(bytes::list);
         options.any(|member| member.eq_ignore_ascii_case(option))
     };
-    !has(b"close") && (head.version == Version::Http11 || has(b"keep-alive"))
+    !has(b"close") && (is_http11 || has(b"keep-alive"))
 }
 
 /// Room for empty lines, the longest method, the spaces and the version.

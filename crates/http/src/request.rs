@@ -94,10 +94,7 @@ impl<'b> Head<'b> {
 
     /// The values of all fields of this name, in order.
     pub fn values(&self, known: Known) -> impl Iterator<Item = &'b [u8]> + use<'b> {
-        let first = self.header(known);
-        // Reading the fields again is for the rare head that repeats this one.
-        let rest = self.fields.is_repeated(known).then(|| self.named(known.name()).skip(1));
-        first.into_iter().chain(rest.into_iter().flatten())
+        self.fields.values(known)
     }
 
     /// The value of a field that must not be repeated; `None` also when it is.
@@ -117,18 +114,13 @@ impl<'b> Head<'b> {
 
     /// All fields in order, as (name, value).
     pub fn headers(&self) -> Headers<'b> {
-        Headers { rest: self.fields.lines }
+        self.fields.all()
     }
 
     /// Whether a field is present that can change which representation is sent, or how much of it;
     /// without one, a server can answer from what it has prepared.
     pub fn has_conditions(&self) -> bool {
         self.fields.present & CONDITIONS != 0
-    }
-
-    fn named(&self, name: &'static str) -> impl Iterator<Item = &'b [u8]> + use<'b> {
-        let named = move |field: &(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name.as_bytes());
-        self.headers().filter(named).map(|field| field.1)
     }
 }
 
@@ -241,6 +233,19 @@ impl<'b> Fields<'b> {
         self.head.get(usize::from(place.start)..usize::from(place.end))
     }
 
+    pub(crate) fn values(&self, known: Known) -> impl Iterator<Item = &'b [u8]> + use<'b> {
+        let name = known.name().as_bytes();
+        let is_named = move |field: &(&[u8], &[u8])| field.0.eq_ignore_ascii_case(name);
+        // Reading the lines again is for the rare head that repeats this field.
+        let repeated = self.is_repeated(known).then(|| self.all().filter(is_named).skip(1));
+        let others = repeated.into_iter().flatten().map(|field| field.1);
+        self.first(known).into_iter().chain(others)
+    }
+
+    pub(crate) fn all(&self) -> Headers<'b> {
+        Headers { rest: self.lines }
+    }
+
     pub(crate) fn is_repeated(&self, known: Known) -> bool {
         self.repeated & known.bit() != 0
     }
@@ -249,7 +254,7 @@ impl<'b> Fields<'b> {
 impl fmt::Debug for Fields<'_> {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = |(name, value)| (String::from_utf8_lossy(name), String::from_utf8_lossy(value));
-        out.debug_list().entries(Headers { rest: self.lines }.map(text)).finish()
+        out.debug_list().entries(self.all().map(text)).finish()
     }
 }
 

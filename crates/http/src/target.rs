@@ -42,15 +42,14 @@ pub fn is_authority(text: &[u8]) -> bool {
     match text {
         [b'[', rest @ ..] => is_bracketed(rest),
         _ => {
-            let host_end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-            let (host, port) = text.split_at(host_end);
-            is_host_name(host) && is_port(port)
+            let (host_bytes, port) = split_host(text);
+            host_bytes > 0 && host_bytes <= HOST_BYTES_MAX && is_port(port)
         }
     }
 }
 
 fn split_query(raw: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(b'?', raw) {
+    match bytes::find_question_mark(raw) {
         Some(mark) => (&raw[..mark], Some(&raw[mark + 1..])),
         None => (raw, None),
     }
@@ -99,20 +98,17 @@ fn is_bracketed(rest: &[u8]) -> bool {
     address.parse::<std::net::Ipv6Addr>().is_ok() && is_port(&port[1..])
 }
 
-/// A registered name or an IPv4 address; both have these characters and `%` with two digits.
-fn is_host_name(host: &[u8]) -> bool {
-    if host.is_empty() || host.len() > HOST_BYTES_MAX {
-        return false;
-    }
-    let mut rest = host;
-    while let [byte, tail @ ..] = rest {
-        rest = match (byte, tail) {
-            (byte, tail) if NAME_BYTE[usize::from(*byte)] => tail,
-            (b'%', [high, low, tail @ ..]) if is_hex(*high) && is_hex(*low) => tail,
-            _ => return false,
+/// The length of the name or IPv4 address that this starts with, and what follows it. Both have
+/// these characters, and `%` with two digits.
+fn split_host(text: &[u8]) -> (usize, &[u8]) {
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [byte, tail @ ..] if NAME_BYTE[usize::from(*byte)] => tail,
+            [b'%', high, low, tail @ ..] if is_hex(*high) && is_hex(*low) => tail,
+            _ => return (text.len() - rest.len(), rest),
         };
     }
-    true
 }
 
 fn is_hex(byte: u8) -> bool {
