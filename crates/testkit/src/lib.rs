@@ -16,8 +16,10 @@ pub mod processor;
 pub mod response;
 pub mod trace;
 pub mod tree;
+pub mod watch;
 
 pub use address::Address;
 pub use child::Child;
 pub use peer::{End, Peer, Response};
 pub use rustix::process::Signal;
+pub use watch::{Watch, Watched};

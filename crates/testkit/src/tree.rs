@@ -9,7 +9,7 @@ use std::time::Duration;
 const MEMBERS_MAX: usize = 100_000;
 
 /// One process, told apart from a later one of the same id by its start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Member {
     pub pid: u32,
     pub started_ticks: u64,
@@ -64,8 +64,15 @@ pub fn descendants(pid: u32) -> Vec<Member> {
 
 /// The descendants that have ended and wait to be reaped.
 pub fn zombies(pid: u32) -> Vec<Member> {
-    let members = family(pid).into_iter().filter(|stat| stat.state == 'Z');
-    members.map(|s| Member { pid: s.pid, started_ticks: s.started_ticks }).collect()
+    descendants_and_zombies(pid).1
+}
+
+/// How many descendants there are, and which of them are zombies, of one look.
+pub fn descendants_and_zombies(pid: u32) -> (usize, Vec<Member>) {
+    let members = family(pid);
+    let zombies = members.iter().filter(|stat| stat.state == 'Z' && stat.pid != pid);
+    let zombies = zombies.map(|s| Member { pid: s.pid, started_ticks: s.started_ticks });
+    (members.len().saturating_sub(1), zombies.collect())
 }
 
 /// User and system time of the process and all its descendants, those that were reaped included.

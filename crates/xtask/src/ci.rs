@@ -34,7 +34,7 @@ const STEPS: [(&str, Work); 7] = [
     ),
     ("release build", Work::Cargo(&["build", "--release", "--package", "sockeye"])),
     ("bench smoke", Work::Bench),
-    ("tests", Work::Cargo(&["test", "--workspace"])),
+    ("tests", Work::Cargo(&["test", "--workspace", "--no-fail-fast"])),
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {

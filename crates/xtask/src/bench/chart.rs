@@ -124,7 +124,9 @@ fn draw_bar(svg: &mut String, asked: Asked, outcome: &Outcome, nginx: f64, y: f6
     if figures.failed > 0 {
         write!(label, "   {} failed", figures.failed).ok();
     }
-    text(svg, (LEFT + width + 8.0, base), 13, weight, "#1b2733", &label);
+    // Figures of short bars stand behind the line, which would run through them.
+    let end = LEFT + width.max(REACH / RATIO_MAX);
+    text(svg, (end + 8.0, base), 13, weight, "#1b2733", &label);
 }
 
 fn text(svg: &mut String, at: (f64, f64), size: u32, weight: &str, colour: &str, words: &str) {
