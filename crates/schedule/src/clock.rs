@@ -7,9 +7,9 @@
 //! | jump | what cron does |
 //! |---|---|
 //! | forward, g 2 to 5 | every skipped minute at once, for all jobs |
-//! | forward, g 6 to 180 | fixed jobs once for every skipped minute, all at once; wildcard jobs go on |
+//! | forward, g 6 to 180 | fixed jobs once a skipped minute, all at once; wildcard jobs go on |
 //! | back, up to 180 | wildcard jobs only, until the clock is where it was |
-//! | more than 180 either way | as if nothing had happened: skipped minutes are lost, others repeat |
+//! | more, either way | as if nothing had happened: skipped minutes are lost, others repeat |
 //!
 //! (A wildcard job is one whose minute or hour begins with `*`.) Instead of waking every minute,
 //! this module cuts time into eras of one offset and says for each which wall minutes count, so

@@ -117,7 +117,7 @@ impl Crontab {
         &self.notes
     }
 
-    /// What a daemon started at `from` would run up to and at `to`, in order of time, then of lines.
+    /// What a daemon started at `from` would run up to and at `to`, by time, then by line.
     pub fn simulate(&self, from: Timestamp, to: Timestamp) -> impl Iterator<Item = Due<'_>> {
         let mut fires: Vec<Fires> =
             self.entries.iter().map(|entry| entry.schedule.fires_since_start(from)).collect();

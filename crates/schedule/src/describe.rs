@@ -1,4 +1,4 @@
-//! Words for an expression: `0 4 * * 6,0` is "at 04:00 on Sunday and Saturday".
+//! Words for an expression: `0 4 * * 6,0` is "at 04:00 on Saturday and Sunday".
 //!
 //! The words are made from the sets, not from the text, so they say what will happen rather than
 //! what was typed: a reversed range reads "never".
@@ -7,8 +7,8 @@ use crate::expr::{Calendar, Expr, When, has};
 
 /// More times of day than this are told as minutes and hours instead of a list of clock times.
 const TIMES_MAX: usize = 6;
-/// More members than this are told as ranges where they form ranges.
-const LIST_MAX: usize = 3;
+/// From this many members on, a set without holes is told by its ends.
+const RANGE_MIN: usize = 3;
 
 impl Expr {
     /// What the expression means, in English.
@@ -16,16 +16,35 @@ impl Expr {
         match self.when() {
             When::Start => "when the scheduler starts".to_string(),
             When::Calendar(calendar) if calendar.never() => "never".to_string(),
-            When::Calendar(calendar) => words(&calendar),
+            When::Calendar(calendar) => format!("{}{}", time(&calendar), date(&calendar)),
         }
     }
 }
 
-fn words(calendar: &Calendar) -> String {
-    let time = time(calendar);
-    let date = date(calendar);
-    let text = if date.is_empty() { time } else { format!("{time} {date}") };
-    text.replace("every minute every hour", "every minute")
+/// The shape of a set of minutes or hours.
+enum Shape {
+    One(i64),
+    /// Every so many, evenly through the whole cycle.
+    Each(i64),
+    /// Every one between two.
+    Span(i64, i64),
+    /// Every so many between two.
+    Stride(i64, i64, i64),
+    Some,
+}
+
+fn shape(members: &[i64], cycle: i64) -> Shape {
+    let (Some(first), Some(last)) = (members.first().copied(), members.last().copied()) else {
+        return Shape::Some;
+    };
+    let count = members.len() as i64;
+    match stride(members) {
+        _ if count == 1 => Shape::One(first),
+        Some(step) if first == 0 && step * count == cycle => Shape::Each(step),
+        Some(1) if members.len() >= RANGE_MIN => Shape::Span(first, last),
+        Some(step) if members.len() > RANGE_MIN => Shape::Stride(step, first, last),
+        _ => Shape::Some,
+    }
 }
 
 fn time(calendar: &Calendar) -> String {
@@ -33,103 +52,94 @@ fn time(calendar: &Calendar) -> String {
     let hours = members(calendar.hours, 0, 23);
     if minutes.len() * hours.len() <= TIMES_MAX {
         let times = hours.iter().flat_map(|h| minutes.iter().map(move |m| clock(*h, *m)));
-        return format!("at {}", join(&times.collect::<Vec<_>>(), "and"));
+        return format!("at {}", join(&times.collect::<Vec<_>>()));
     }
     let minute = minute(&minutes);
-    match hour(&minutes, &hours) {
-        Some(hour) => format!("{minute} {hour}"),
-        None => minute,
+    match (shape(&minutes, 60), shape(&hours, 24)) {
+        (Shape::Each(_), Shape::Each(1)) => minute,
+        (Shape::One(0), Shape::Each(step)) => format!("{}, on the hour", every_hours(step)),
+        (Shape::One(_) | Shape::Some, Shape::Each(1)) => format!("every hour {minute}"),
+        (Shape::One(_), Shape::Each(step)) => format!("{} {minute}", every_hours(step)),
+        (_, Shape::Each(1)) => format!("{minute} of every hour"),
+        (_, Shape::Each(step)) => format!("{minute} of every {} hour", ordinal(step)),
+        (Shape::One(m), Shape::Span(first, last)) => {
+            format!("every hour from {} to {}", clock(first, m), clock(last, m))
+        }
+        (Shape::Each(_), Shape::Span(first, last)) => format!("{minute} {}", span(first, last)),
+        (Shape::Each(_), Shape::One(hour)) => format!("{minute} {}", span(hour, hour)),
+        (_, Shape::Span(first, last)) => format!("{minute} of every hour {}", span(first, last)),
+        _ => format!("{minute} in the hours of {}", list(&hours, |hour| clock(hour, 0))),
     }
 }
 
 fn minute(minutes: &[i64]) -> String {
-    if let Some(step) = step(minutes, 60) {
-        return if step == 1 { "every minute".into() } else { format!("every {step} minutes") };
-    }
-    match (minutes, range(minutes)) {
-        ([0], _) => "on the hour".to_string(),
-        ([minute], _) => format!("at {minute} past"),
-        (_, Some((first, last))) => format!("every minute from {first} to {last} past"),
-        _ => match stride(minutes) {
-            Some(stride) => format!(
-                "every {stride} minutes from {} to {} past",
-                minutes.first().copied().unwrap_or(0),
-                minutes.last().copied().unwrap_or(0)
-            ),
-            None => format!("at {} past", list(minutes, |m| m.to_string())),
-        },
+    match shape(minutes, 60) {
+        Shape::Each(1) => "every minute".to_string(),
+        Shape::Each(step) => format!("every {step} minutes"),
+        Shape::One(minute) => format!("at minute {minute}"),
+        Shape::Span(first, last) => format!("every minute from minute {first} to {last}"),
+        Shape::Stride(step, first, last) => {
+            format!("every {step} minutes from minute {first} to {last}")
+        }
+        Shape::Some => format!("at minutes {}", list(minutes, |minute| minute.to_string())),
     }
 }
 
-/// The hours, to follow the minutes; nothing where the minutes alone say it.
-fn hour(minutes: &[i64], hours: &[i64]) -> Option<String> {
-    let past = step(minutes, 60).is_none();
-    if let Some(step) = step(hours, 24) {
-        return match (step, past, minutes) {
-            (1, false, _) => None,
-            (1, true, [0]) => Some("every hour".to_string()),
-            (1, true, _) => Some("every hour".to_string()),
-            _ => Some(format!("{}every {}hour", if past { "" } else { "of " }, nth_each(step))),
-        };
-    }
-    if let Some((first, last)) = range(hours) {
-        return Some(match past {
-            true => format!("every hour from {} to {}", clock(first, 0), clock(last, 0)),
-            false => format!("from {} to {}", clock(first, 0), clock(last, 59)),
-        });
-    }
-    let list = list(hours, |hour| clock(hour, 0));
-    Some(if past { list } else { format!("in the hours of {list}") })
+fn every_hours(step: i64) -> String {
+    if step == 1 { "every hour".to_string() } else { format!("every {step} hours") }
 }
 
+fn span(first: i64, last: i64) -> String {
+    format!("from {} to {}", clock(first, 0), clock(last, 59))
+}
+
+/// The days, with a blank before them; nothing for every day.
 fn date(calendar: &Calendar) -> String {
-    let (days, weekdays) = (calendar.days, calendar.weekdays);
-    let every_day = members(days, 1, 31).len() == 31;
-    let every_weekday = members(weekdays, 0, 6).len() == 7;
-    let days = (!every_day).then(|| day_of_month(days));
-    let weekdays = (!every_weekday).then(|| weekday(weekdays));
-    let day = match (days, weekdays, calendar.both_days) {
-        (Some(days), Some(weekdays), true) => format!("{days} if it is {weekdays}"),
-        (Some(days), Some(weekdays), false) => format!("{days} and on {weekdays}"),
+    let days = members(calendar.days, 1, 31);
+    let weekdays = weekday_members(calendar.weekdays);
+    let months = months(calendar.months);
+    let in_months = months.as_ref().map_or(String::new(), |months| format!(" in {months}"));
+    let of_months = months.as_deref().unwrap_or("the month");
+    let days = (days.len() < 31).then(|| format!(" on {} of {of_months}", day_of_month(&days)));
+    let weekdays = (weekdays.len() < 7).then(|| weekday_words(&weekdays));
+    match (days, weekdays, calendar.both_days) {
+        (Some(days), Some(weekdays), true) => format!("{days}, if it is {weekdays}"),
+        (Some(days), Some(weekdays), false) => format!("{days}, and on {weekdays}{in_months}"),
         (Some(days), None, true) => days,
-        (None, Some(weekdays), true) => format!("on {weekdays}"),
+        (None, Some(weekdays), true) => format!(" on {weekdays}{in_months}"),
         // With the OR rule, a full set on either side is every day.
-        (_, _, false) | (None, None, true) => String::new(),
-    };
-    match (day.is_empty(), month(calendar.months)) {
-        (_, None) => day,
-        (true, Some(months)) => format!("in {months}"),
-        (false, Some(months)) => format!("{day} in {months}"),
+        (None, _, false) | (_, None, false) | (None, None, true) => in_months,
     }
 }
 
-fn day_of_month(bits: u64) -> String {
-    let days = members(bits, 1, 31);
-    if let Some(step) = step_from(&days, 1, 31) {
-        return format!("on every {}day of the month", nth_each(step));
-    }
-    match range(&days) {
-        Some((first, last)) => format!("on the {} to {}", ordinal(first), ordinal(last)),
-        None => format!("on the {}", list(&days, ordinal)),
+fn day_of_month(days: &[i64]) -> String {
+    let to_the_end = |step: i64| days.first() == Some(&1) && days.last() > Some(&(31 - step));
+    match stride(days).filter(|step| days.len() > RANGE_MIN && *step > 1 && to_the_end(*step)) {
+        Some(step) => format!("every {} day", ordinal(step)),
+        None => format!("the {}", ends_or_list(days, ordinal)),
     }
 }
 
-fn weekday(bits: u64) -> String {
-    let days = members(bits, 0, 6);
-    let name = |day: i64| named(&WEEKDAYS, day).to_string();
-    match range(&days) {
-        Some((first, last)) => format!("{} to {}", name(first), name(last)),
-        None => list(&days, name),
-    }
+/// Weekdays from Monday, with Sunday as 7.
+fn weekday_members(bits: u64) -> Vec<i64> {
+    members(bits | (bits & 1) << 7, 1, 7)
 }
 
-fn month(bits: u64) -> Option<String> {
+fn weekday_words(weekdays: &[i64]) -> String {
+    ends_or_list(weekdays, |day| named(&WEEKDAYS, day - 1))
+}
+
+fn months(bits: u64) -> Option<String> {
     let months = members(bits, 1, 12);
-    let name = |month: i64| named(&MONTHS, month - 1).to_string();
-    match (months.len(), range(&months)) {
-        (12, _) => None,
-        (_, Some((first, last))) => Some(format!("{} to {}", name(first), name(last))),
-        _ => Some(list(&months, name)),
+    (months.len() < 12).then(|| ends_or_list(&months, |month| named(&MONTHS, month - 1)))
+}
+
+fn ends_or_list(members: &[i64], name: impl Fn(i64) -> String) -> String {
+    match (members, stride(members)) {
+        ([first, .., last], Some(1)) if members.len() >= RANGE_MIN => {
+            format!("{} to {}", name(*first), name(*last))
+        }
+        _ => list(members, name),
     }
 }
 
@@ -137,45 +147,22 @@ fn members(bits: u64, low: i64, high: i64) -> Vec<i64> {
     (low..=high).filter(|value| has(bits, *value)).collect()
 }
 
-/// The step of a set that runs evenly through a whole cycle from 0.
-fn step(members: &[i64], cycle: i64) -> Option<i64> {
-    let stride = if members.len() > 1 { stride(members)? } else { return None };
-    let whole = members.first() == Some(&0) && stride * members.len() as i64 == cycle;
-    whole.then_some(stride)
-}
-
-/// The step of a set that runs from `low` as far as `high` allows.
-fn step_from(members: &[i64], low: i64, high: i64) -> Option<i64> {
-    let stride = stride(members).filter(|stride| *stride > 1)?;
-    let last = members.last().copied()?;
-    (members.len() > LIST_MAX && members.first() == Some(&low) && last + stride > high)
-        .then_some(stride)
-}
-
-/// The common distance of three or more members.
+/// The common distance of the members.
 fn stride(members: &[i64]) -> Option<i64> {
     let mut gaps = members.windows(2).map(|pair| pair[1] - pair[0]);
     let first = gaps.next()?;
-    (gaps.all(|gap| gap == first) && (members.len() > 2 || first == 30 || first == 12))
-        .then_some(first)
-}
-
-/// The ends of a set without holes, long enough to be told as a range.
-fn range(members: &[i64]) -> Option<(i64, i64)> {
-    let (first, last) = (*members.first()?, *members.last()?);
-    let whole = last - first + 1 == members.len() as i64;
-    (whole && members.len() >= LIST_MAX).then_some((first, last))
+    gaps.all(|gap| gap == first).then_some(first)
 }
 
 fn list(members: &[i64], name: impl Fn(i64) -> String) -> String {
-    join(&members.iter().map(|member| name(*member)).collect::<Vec<_>>(), "and")
+    join(&members.iter().map(|member| name(*member)).collect::<Vec<_>>())
 }
 
-fn join(words: &[String], last_joint: &str) -> String {
+fn join(words: &[String]) -> String {
     match words {
         [] => String::new(),
         [one] => one.clone(),
-        [first @ .., last] => format!("{} {last_joint} {last}", first.join(", ")),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
 }
 
@@ -194,17 +181,12 @@ fn ordinal(number: i64) -> String {
     format!("{number}{ending}")
 }
 
-/// "2nd " and so on, to stand before a noun after "every"; nothing for every single one.
-fn nth_each(step: i64) -> String {
-    if step == 1 { String::new() } else { format!("{} ", ordinal(step)) }
-}
-
-fn named<'a>(names: &[&'a str], index: i64) -> &'a str {
-    usize::try_from(index).ok().and_then(|index| names.get(index)).copied().unwrap_or("?")
+fn named(names: &[&str], index: i64) -> String {
+    usize::try_from(index).ok().and_then(|index| names.get(index)).unwrap_or(&"?").to_string()
 }
 
 const WEEKDAYS: [&str; 7] =
-    ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
+    ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 const MONTHS: [&str; 12] = [
     "January",
     "February",

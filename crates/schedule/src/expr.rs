@@ -23,7 +23,7 @@ pub(crate) const DAY_MINUTES: i64 = 24 * 60;
 /// ```
 /// use sockeye_schedule::{Dialect, Expr};
 /// let expr = Expr::parse("0 4 * * 6,0", Dialect::Debian).unwrap();
-/// assert_eq!(expr.describe(), "at 04:00 on Sunday and Saturday");
+/// assert_eq!(expr.describe(), "at 04:00 on Saturday and Sunday");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Expr {
@@ -98,7 +98,7 @@ impl Expr {
         };
         let text = String::from_utf8_lossy(line.get(start..end).unwrap_or_default());
         let expr = Expr { text: text.split_ascii_whitespace().collect::<Vec<_>>().join(" "), when };
-        if expr.never() && notes.is_empty() {
+        if !expr.at_start() && expr.never() && notes.is_empty() {
             let what = "this day never comes in these months";
             notes.push(Fault::new(start, what, "check the days of the month against the months"));
         }

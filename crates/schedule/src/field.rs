@@ -206,8 +206,7 @@ impl<'a> Reader<'a> {
             let what = format!("the range {low}-{high} is reversed: {} never matches", {
                 if self.text.contains(&b',') { "this part" } else { "the field" }
             });
-            let first = if self.spec.name == WEEKDAY.name { 6 } else { self.spec.high };
-            let remedy = format!("write {low}-{first},{}-{high}", self.spec.low);
+            let remedy = format!("write {}", self.wrapped(low, high));
             self.notes.push(Fault::new(range.start, what, remedy));
         } else if range.step > 1 && range.step > high - low {
             let what =
@@ -219,6 +218,22 @@ impl<'a> Reader<'a> {
                 range.step, self.spec.name
             );
             self.notes.push(Fault::new(range.start, what, "choose a divisor for even gaps"));
+        }
+    }
+
+    /// A reversed range as two that are not.
+    fn wrapped(&self, low: u32, high: u32) -> String {
+        let part = |from: u32, to: u32| match from == to {
+            true => from.to_string(),
+            false => format!("{from}-{to}"),
+        };
+        match self.spec.name == WEEKDAY.name {
+            true if high == 0 => part(low, 7),
+            true => format!("{},{}", part(low, 6), part(0, high)),
+            false => {
+                let Spec { low: bottom, high: top, .. } = self.spec;
+                format!("{},{}", part(low, u32::from(*top)), part(u32::from(*bottom), high))
+            }
         }
     }
 
@@ -242,7 +257,13 @@ impl<'a> Reader<'a> {
     }
 
     fn step_without_range(&self, low: u32) -> Fault {
-        let remedy = format!("write {low}-{}/n", self.spec.high);
+        let step = self.text.get(self.at + 1..).unwrap_or_default();
+        let len = step.iter().take_while(|byte| byte.is_ascii_digit()).count();
+        let step = match step.get(..len.min(2)) {
+            Some(digits) if len > 0 => String::from_utf8_lossy(digits),
+            _ => "n".into(),
+        };
+        let remedy = format!("write {low}-{}/{step}", self.spec.high);
         Fault::new(self.at, "a step needs a range or * before it", remedy)
     }
 

@@ -199,10 +199,12 @@ impl Batch {
         lost.count = lost.count.saturating_add(copies).min(MISSED_COUNT_MAX);
     }
 
-    /// One run for all that was lost, before those that run anyway.
+    /// One run for all that was lost, unless the job runs now anyway.
     fn make_up_once(&mut self) {
-        if let Some(lost) = self.lost {
-            self.slots.insert(0, Slot { at: lost.last, cause: Cause::CaughtUp });
+        if let Some(lost) = self.lost
+            && self.slots.is_empty()
+        {
+            self.slots.push(Slot { at: lost.last, cause: Cause::CaughtUp });
         }
     }
 }

@@ -242,13 +242,13 @@ impl Runner {
     /// Deals with all times up to `now`.
     fn advance(&mut self, now: Now, out: &mut Vec<Action>) {
         self.now = now;
-        let wake = Wake::new(self.last, self.virtual_clock, now, self.earliest());
+        let wake = Wake::new(self.last, self.virtual_clock, now);
         self.last = now;
         self.virtual_clock = wake.virtual_clock;
         match wake.class {
             Class::Back => self.move_back(&wake, JobState::wildcard),
             Class::FarBack => self.move_back(&wake, |_| true),
-            Class::OnTime | Class::Late | Class::Gap | Class::Ahead => {}
+            Class::Late | Class::Gap | Class::Ahead => {}
         }
         self.run_due(&wake, out);
         self.kill_overdue(out);

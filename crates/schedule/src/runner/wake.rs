@@ -2,13 +2,17 @@
 //!
 //! cron looks once a minute how far the clock is ahead of its own virtual clock (the table at the
 //! head of `clock`). The same classes hold here, for a clock that was set, a machine that slept and
-//! a scheduler that was stopped. Both clocks together tell a jump from a long sleep of our own:
-//! what the wall clock did beyond the monotonic one is a jump. Less than a minute is no jump.
+//! a scheduler that was stopped: all look alike, a wall clock that is not where it should be. Where
+//! it should be is known from the monotonic clock, and from the promise to look at least every
+//! [`WAIT_MAX`]: whoever sleeps longer was not awake. Less than a minute back is no change.
+
+use std::time::Duration;
 
 use jiff::SignedDuration;
 
 use crate::clock::{JUMP_MINUTES_MAX, LATE_MINUTES_MAX, seconds_floor};
 
+use super::limits::WAIT_MAX;
 use super::types::Now;
 
 const MINUTE: i64 = 60;
@@ -20,23 +24,20 @@ pub(super) struct Wake {
     /// Where the virtual clock is once this wake-up is dealt with.
     pub virtual_clock: i64,
     pub class: Class,
-    /// What the wall clock would say without the jump.
-    expected: i64,
-    /// Up to here minutes have been looked at, or would have been without the jump.
+    /// How far the wall clock came while we were awake. Times up to here run.
+    reached: i64,
+    /// Times up to here ran, in this pass of the clock or one before.
     seen: i64,
-    /// Times up to here passed while all was well; they run, whatever the jump after them.
-    well_until: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Class {
-    OnTime,
     /// The clock was set back by up to three hours: wildcard jobs go by it at once, others wait
     /// until it is where it was.
     Back,
     /// The clock was set back further: all jobs go by it.
     FarBack,
-    /// Up to 5 minutes were missed.
+    /// On time, or up to 5 minutes were missed.
     Late,
     /// Up to three hours were missed.
     Gap,
@@ -54,48 +55,43 @@ pub(super) enum Verdict {
 }
 
 impl Wake {
-    /// Compares a reading with the last one. `earliest` is the time of the job that is due first.
-    pub fn new(last: Now, virtual_clock: i64, now: Now, earliest: Option<i64>) -> Wake {
-        let wall = seconds_floor(now.wall);
+    /// Compares a reading with the last one and with the virtual clock.
+    pub fn new(last: Now, virtual_clock: i64, now: Now) -> Wake {
         let elapsed = now.mono.saturating_sub(last.mono);
-        let elapsed = SignedDuration::try_from(elapsed).unwrap_or(SignedDuration::MAX);
-        let jump = now.wall.duration_since(last.wall).saturating_sub(elapsed).as_secs();
-        let expected = wall.saturating_sub(jump);
-        let seen = virtual_clock.max(expected);
-        let punctual = elapsed.as_secs() <= LATE_MINUTES_MAX * MINUTE;
-        let jumped = jump >= MINUTE;
-        // A sleep longer than asked for begins where the first job was due.
-        let overslept = earliest.filter(|at| !(jumped && punctual) && *at < wall);
-        let missed_from = match overslept {
-            Some(at) => seen.min(at - 1),
-            None => seen,
-        };
-        let class = if minutes(seen, wall) < -JUMP_MINUTES_MAX {
+        let awake = if elapsed <= WAIT_MAX { elapsed } else { Duration::ZERO };
+        let awake = SignedDuration::try_from(awake).unwrap_or(SignedDuration::ZERO);
+        let reached = last.wall.saturating_add(awake).unwrap_or(last.wall);
+        let (wall, reached) = (seconds_floor(now.wall), seconds_floor(reached));
+        let seen = virtual_clock.max(reached);
+        let ahead = minutes(seen, wall);
+        let class = if ahead < -JUMP_MINUTES_MAX {
             Class::FarBack
-        } else if jump <= -MINUTE {
+        } else if wall <= reached - MINUTE {
             Class::Back
+        } else if ahead <= LATE_MINUTES_MAX {
+            Class::Late
+        } else if ahead <= JUMP_MINUTES_MAX {
+            Class::Gap
         } else {
-            forward(minutes(missed_from, wall), jumped)
+            Class::Ahead
         };
-        Wake {
-            wall,
-            virtual_clock: if class == Class::FarBack { wall } else { seen.max(wall) },
-            class,
-            expected,
-            seen,
-            well_until: if jumped && punctual { expected } else { i64::MIN },
-        }
+        let virtual_clock = match class {
+            Class::FarBack => wall,
+            Class::Back => seen,
+            Class::Late | Class::Gap | Class::Ahead => virtual_clock.max(wall),
+        };
+        Wake { wall, virtual_clock, class, reached, seen }
     }
 
     /// What cron does about a time of a job. `at` is not after the wake-up.
     pub fn verdict(&self, at: i64, wildcard: bool) -> Verdict {
         let run_or_lost = |run: bool| if run { Verdict::Run } else { Verdict::Lost };
-        if at <= self.well_until || (wildcard && self.same_minute(at)) {
+        if at <= self.reached || (wildcard && self.same_minute(at)) {
             return Verdict::Run;
         }
         match self.class {
-            Class::OnTime | Class::Back | Class::FarBack => Verdict::Run,
-            _ if at > self.expected && at <= self.seen => Verdict::Repeated,
+            Class::Back | Class::FarBack => Verdict::Run,
+            Class::Late | Class::Gap | Class::Ahead if at <= self.seen => Verdict::Repeated,
             Class::Late => Verdict::Run,
             Class::Gap => run_or_lost(!wildcard),
             Class::Ahead => run_or_lost(self.same_minute(at)),
@@ -104,8 +100,7 @@ impl Wake {
 
     /// Whether a time is so late that the policy on missed runs decides about it.
     pub fn too_late(&self, at: i64) -> bool {
-        let unusual = matches!(self.class, Class::Gap | Class::Ahead);
-        unusual && at > self.well_until && minutes(at, self.wall) > LATE_MINUTES_MAX
+        at > self.reached && minutes(at, self.wall) > LATE_MINUTES_MAX
     }
 
     /// The last second before the minute of the wake-up.
@@ -115,16 +110,6 @@ impl Wake {
 
     fn same_minute(&self, at: i64) -> bool {
         minutes(at, self.wall) == 0
-    }
-}
-
-fn forward(missed: i64, jumped: bool) -> Class {
-    if missed <= LATE_MINUTES_MAX {
-        if jumped { Class::Late } else { Class::OnTime }
-    } else if missed <= JUMP_MINUTES_MAX {
-        Class::Gap
-    } else {
-        Class::Ahead
     }
 }
 

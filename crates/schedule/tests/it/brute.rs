@@ -37,6 +37,7 @@ const WARM_UP: i64 = 12 * 60;
 const WATCHED: i64 = 40 * 60;
 
 /// A small generator, so that a failure is replayed by its seed.
+#[derive(Clone)]
 pub struct Dice(pub u64);
 
 impl Dice {
@@ -79,7 +80,7 @@ fn daemon(expr: &str, zone: &TimeZone, start: Timestamp) -> BTreeMap<Timestamp, 
             -180..=0 => vec![],
             _ => vec![running],
         };
-        if ahead > 0 || ahead < -180 {
+        if !(-180..=0).contains(&ahead) {
             virtual_clock = running;
         }
         let copies = looked_at.iter().filter(|minute| matches(&fields, **minute)).count();
@@ -105,6 +106,11 @@ fn matches(fields: &[&str], minute: i64) -> bool {
     holds(fields[0], civil.minute(), 0, 59)
         && holds(fields[1], civil.hour(), 0, 23)
         && if both { day && weekday } else { day || weekday }
+}
+
+/// Whether an expression of plain numbers matches a civil minute.
+pub fn holds_civil(expr: &str, minute: i64) -> bool {
+    matches(&expr.split(' ').collect::<Vec<_>>(), minute)
 }
 
 fn holds(field: &str, value: i8, low: i8, high: i8) -> bool {

@@ -1,4 +1,8 @@
 //! The crate from outside: vectors recorded from real daemons, files, words, hostile bytes.
 
 mod brute;
+mod fuzz;
+mod language;
+mod runner;
+mod simulation;
 mod vectors;
