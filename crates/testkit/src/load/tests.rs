@@ -6,6 +6,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::sockopt;
+
 use super::{Expect, Plan, Report, run, start};
 use crate::address::Address;
 
@@ -41,6 +43,19 @@ fn answer(mut stream: TcpStream, reply: &str, per_connection: usize) -> Option<(
     Some(())
 }
 
+/// A server that resets each connection when a request has come.
+fn serve_resets() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+            assert!(stream.read(&mut [0; 4096]).is_ok());
+        }
+    });
+    address
+}
+
 fn plan(address: SocketAddr) -> Plan {
     Plan {
         connections: 4,
@@ -70,6 +85,11 @@ fn a_good_server_has_no_failure() {
     check(Plan { rate: Some(2000), ..plan(address) }, 4..=4);
     check(Plan { expect: Expect::Bytes(Arc::from(*b"hello")), ..plan(address) }, 4..=4);
     check(Plan { targets: vec!["/a".into(), "/b".into()], ..plan(address) }, 4..=4);
+    let head = serve("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n", usize::MAX);
+    check(Plan { method: "HEAD", ..plan(head) }, 4..=4);
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    check(plan(serve(chunked, usize::MAX)), 4..=4);
+    check(plan(serve("HTTP/1.1 200 OK\r\n\r\nhello", 1)), 200..=204);
     check(Plan { expect: Expect::Anything, ..plan(address) }, 4..=4);
 }
 
@@ -93,6 +113,7 @@ fn each_failure_is_counted_as_what_it_is() {
     check("cut short", plan(serve(cut, 1)), |r| r.cut_short);
     let silent = Plan { timeout: Duration::from_millis(50), ..plan(serve("", usize::MAX)) };
     check("timeout", silent, |r| r.timeouts);
+    check("reset", plan(serve_resets()), |r| r.resets);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let nobody = listener.local_addr().unwrap();
     drop(listener);

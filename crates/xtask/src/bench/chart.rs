@@ -87,7 +87,7 @@ fn draw_group(svg: &mut String, measured: &Measured, top: f64) {
 
 fn draw_bar(svg: &mut String, asked: Asked, outcome: &Outcome, nginx: f64, y: f64) {
     let base = y + BAR - 4.5;
-    let weight = if outcome.server == "sockeye" { "bold" } else { "normal" };
+    let weight = if outcome.server.starts_with("sockeye") { "bold" } else { "normal" };
     write!(svg, "<g text-anchor=\"end\">").ok();
     text(svg, (LEFT - 8.0, base), 13, weight, "#1b2733", &outcome.server);
     svg.push_str("</g>\n");

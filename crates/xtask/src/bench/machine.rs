@@ -13,6 +13,7 @@ pub fn facts(place: &Place, effort: &Effort, rows: &[Measured]) -> Vec<(String, 
         ("processor".to_owned(), processor()),
         ("processors".to_owned(), processors()),
         ("kernel".to_owned(), kernel()),
+        ("load average after the run".to_owned(), load_average()),
         ("turns".to_owned(), turns(effort)),
     ];
     if rows.iter().any(|measured| measured.row.asked == Asked::Idle) {
@@ -56,6 +57,12 @@ fn processors() -> String {
         1 => "1; server and load generator share it, so read the figures with care".to_owned(),
         _ => format!("{count}; one for the server, another for the load generator"),
     }
+}
+
+/// One server and one load generator make 1 to 2; more was somebody else's.
+fn load_average() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
 fn kernel() -> String {

@@ -60,7 +60,6 @@ pub fn all() -> Vec<Row> {
         file("connect", "new connection per request", 2, Asked::Connections, rivals(false, true)),
         file("idle", "idle keep-alive connection", 2, Asked::Idle, rivals(false, true)),
         file("io-models", "I/O models, 4 KB file", 2, ONE, io_models()),
-        file("io-models-100k", "I/O models, 100 KB file", 3, ONE, io_models()),
         file("process-models", "process models, 4 KB file", 2, ONE, process_models()),
         file(
             "process-models-connect",
@@ -76,6 +75,7 @@ pub fn all() -> Vec<Row> {
 fn rivals(fixed_reply: bool, tcp_nopush: bool) -> Vec<Contender> {
     let mut all = vec![
         Contender::sockeye(),
+        Contender::model("sockeye io_uring", "prefork", "io_uring", 1),
         Contender::rival("nginx", Kind::Nginx { tcp_nopush }),
         Contender::rival("h2o", Kind::H2o),
     ];
