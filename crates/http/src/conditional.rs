@@ -5,7 +5,8 @@
 use crate::date;
 use crate::etag;
 use crate::known::Known;
-use crate::request::{Head, Method};
+use crate::method::Method;
+use crate::request::Head;
 
 /// What the preconditions of a request say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

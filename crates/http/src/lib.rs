@@ -11,6 +11,7 @@ mod bytes;
 mod error;
 mod known;
 mod limits;
+mod method;
 mod parse;
 mod request;
 mod status;
@@ -34,7 +35,8 @@ pub use limits::{
     CHUNK_SIZE_DIGITS_MAX, CONTENT_LENGTH_DIGITS_MAX, HEAD_BYTES_CEILING, LEADING_EMPTY_LINES_MAX,
     Limits, METHOD_BYTES_MAX,
 };
+pub use method::Method;
 pub use parse::{Scan, parse_head};
-pub use request::{Framing, Head, Headers, Method, Version};
+pub use request::{Framing, Head, Headers, Version};
 pub use status::Status;
 pub use target::Target;

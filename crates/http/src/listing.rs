@@ -22,7 +22,8 @@ pub fn append_segment(out: &mut Vec<u8>, name: &[u8]) {
     append_encoded(out, name, SEGMENT);
 }
 
-/// The path as in a URI, its slashes kept; for redirects.
+/// The path as in a URI, its slashes kept; for redirects. It is to be a clean one with one slash
+/// put before it: two at the start would name another host (RFC 3986 section 4.2).
 pub fn append_path(out: &mut Vec<u8>, path: &[u8]) {
     append_encoded(out, path, PATH);
 }

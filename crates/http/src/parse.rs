@@ -11,7 +11,8 @@ use crate::limits::{
     CONTENT_LENGTH_DIGITS_MAX, HEAD_BYTES_CEILING, LEADING_EMPTY_LINES_MAX, Limits,
     METHOD_BYTES_MAX,
 };
-use crate::request::{Fields, Framing, Head, Method, Version};
+use crate::method::Method;
+use crate::request::{Fields, Framing, Head, Version};
 use crate::status::Status;
 use crate::target;
 

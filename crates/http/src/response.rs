@@ -6,7 +6,8 @@
 use crate::bytes;
 use crate::date::DATE_BYTES;
 use crate::error::BadRequest;
-use crate::request::{Method, Version};
+use crate::method::Method;
+use crate::request::Version;
 use crate::status::Status;
 
 /// What tells a waiting client to send its content (RFC 9110 section 15.2.1).

@@ -6,7 +6,7 @@
 
 use crate::bytes;
 use crate::error::BadRequest;
-use crate::request::Method;
+use crate::method::Method;
 use crate::status::Status;
 
 /// What a request asks for.

@@ -6,7 +6,7 @@ use proptest::sample::select;
 use sockeye_http::{Limits, Scan, fuzz, parse_head};
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) })]
+    #![proptest_config(config())]
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
@@ -46,6 +46,10 @@ proptest! {
     fn ranges_of_pieces_are_disjoint(pieces in prop::collection::vec(range_piece(), 0..20)) {
         fuzz::range(&[&b"bytes="[..], &pieces.concat()].concat());
     }
+}
+
+fn config() -> ProptestConfig {
+    ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(2000) }
 }
 
 /// Whether the head is accepted; what it says must then be what httparse says.
