@@ -168,3 +168,63 @@ fn forth_and_back(
         assert_eq!((next, previous), (after, before), "{case}: around {at}");
     }
 }
+
+/// In every zone there is, near a change of its clock or far from any: `next` and `previous` undo
+/// each other, and agree with the list.
+#[test]
+fn neighbours_agree_in_every_zone() {
+    let mut zones = 0;
+    for name in jiff::tz::db().available() {
+        let zone = TimeZone::get(name.as_str()).expect("the zone is installed");
+        let mut dice = Dice(zones);
+        zones += 1;
+        for _ in 0..10 {
+            let at = Timestamp::from_second(dice.below(4_000_000_000) as i64).expect("in range");
+            let change = zone.following(at).next().map_or(at, |change| change.timestamp());
+            let at =
+                change.checked_sub((dice.below(12 * 3600) as i64).seconds()).expect("in range");
+            let expr = expression(&mut dice);
+            let case = format!("{expr} in {} after {at}", name.as_str());
+            let parsed = Expr::parse(&expr, Dialect::Debian).expect("a good expression");
+            neighbours(&Schedule::new(parsed, Dialect::Debian, zone.clone()), at, &case);
+        }
+    }
+    assert!(zones > 300, "only {zones} zones are installed");
+}
+
+fn neighbours(schedule: &Schedule, from: Timestamp, case: &str) {
+    let mut last = None;
+    for fire in schedule.fires(from).take(12) {
+        assert_eq!(schedule.next(last.unwrap_or(from)), Some(fire.at), "{case}");
+        let previous = schedule.previous(fire.at);
+        match last {
+            Some(last) => assert_eq!(previous, Some(last), "{case}: before {}", fire.at),
+            None => assert!(previous.is_none_or(|at| at <= from), "{case}: before {}", fire.at),
+        }
+        last = Some(fire.at);
+    }
+}
+
+#[test]
+fn the_ends_of_time_are_no_trap() {
+    let day = 30.hours();
+    let ends = [
+        Timestamp::MIN,
+        Timestamp::MIN.checked_add(day).expect("in range"),
+        Timestamp::from_nanosecond(-1).expect("in range"),
+        Timestamp::MAX.checked_sub(day).expect("in range"),
+        Timestamp::MAX,
+    ];
+    for (name, _) in CHANGES {
+        let zone = TimeZone::get(name).expect("the zone is installed");
+        for expr in ["* * * * *", "30 2 * * *", "0 0 29 2 *", "0 0 30 2 *", "@reboot"] {
+            let parsed = Expr::parse(expr, Dialect::Cronie).expect("a good expression");
+            let schedule = Schedule::new(parsed, Dialect::Cronie, zone.clone());
+            for at in ends {
+                assert!(schedule.next(at).is_none_or(|next| next > at), "{expr} in {name}");
+                assert!(schedule.previous(at).is_none_or(|last| last < at), "{expr} in {name}");
+                assert!(schedule.fires_since_start(at).take(3).all(|fire| fire.at > at));
+            }
+        }
+    }
+}
