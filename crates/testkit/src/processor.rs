@@ -40,3 +40,23 @@ pub fn raise_open_files() -> io::Result<u64> {
     setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
     Ok(limit.maximum.unwrap_or(u64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{allowed, on, raise_open_files};
+
+    #[test]
+    fn a_pin_holds_for_the_work_and_ends_with_it() {
+        let before = allowed().unwrap();
+        let last = before.last().copied();
+        let inside = on(last, || allowed().unwrap()).unwrap();
+        assert_eq!(inside, Vec::from_iter(last));
+        assert_eq!(allowed().unwrap(), before);
+        assert!(on(Some(100_000), || ()).is_err());
+    }
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_once() {
+        assert_eq!(raise_open_files().unwrap(), raise_open_files().unwrap());
+    }
+}

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use rustix::net::sockopt;
 
-use super::{Expect, Plan, Report, run, start};
+use super::{Expect, Plan, Report, hold, run, start};
 use crate::address::Address;
 
 const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
@@ -141,4 +141,12 @@ fn a_running_load_is_watched_and_stopped() {
 fn a_plan_without_connections_is_refused() {
     let none = Plan { connections: 0, ..Plan::new(Address::Tcp(([127, 0, 0, 1], 1).into()), "/") };
     assert!(run(&none).is_err());
+}
+
+#[test]
+fn held_connections_stay_as_long_as_the_server_wants() {
+    let mut held = hold(&Address::Tcp(serve(OK, usize::MAX)), "/", 20).unwrap();
+    assert_eq!((held.len(), held.still_open()), (20, 20));
+    let closing = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    assert!(hold(&Address::Tcp(serve(closing, 1)), "/", 1).is_err());
 }
