@@ -97,6 +97,13 @@ pub fn push_dec(out: &mut Vec<u8>, n: u64) {
     out.extend_from_slice(Digits::new(n).as_bytes());
 }
 
+pub fn push_signed(out: &mut Vec<u8>, n: i64) {
+    if n < 0 {
+        out.push(b'-');
+    }
+    push_dec(out, n.unsigned_abs());
+}
+
 pub fn push_hex(out: &mut Vec<u8>, n: u64, width: usize) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut shift = (width.max(1) * 4).max(64 - (n.leading_zeros() as usize & !3));

@@ -7,7 +7,9 @@
 
 pub mod addr;
 pub mod bytes;
+pub mod cgroup;
 pub mod collect;
+pub mod counters;
 pub mod holders;
 pub mod model;
 pub mod names;

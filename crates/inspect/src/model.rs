@@ -119,6 +119,8 @@ pub struct Inet {
     /// Segments or connections this socket dropped, where the kernel says.
     pub drops: u32,
     pub v6only: bool,
+    /// The attributes of sock_diag as they came, where they were asked for.
+    pub attributes: Text,
     /// Which network namespace (index of `Snapshot::namespaces`).
     pub namespace: u16,
 }
@@ -141,6 +143,7 @@ impl Inet {
         cookie: 0,
         drops: 0,
         v6only: false,
+        attributes: Text::EMPTY,
         namespace: 0,
     };
 

@@ -40,3 +40,8 @@ pub fn processes(
 ) {
     files::collect(source, want, snapshot, choose);
 }
+
+/// Who has which socket open, by the collector asked for or the best there is.
+pub fn socket_holders(source: &Source, _collector: Collector) -> holders::Holders {
+    holders::scan(source)
+}

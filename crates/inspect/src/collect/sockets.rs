@@ -11,7 +11,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink};
 
-use crate::model::{Arena, Inet, OtherSocket, Protocol, Snapshot, Sockets, TcpState, Unix};
+use crate::model::{
+    Arena, Inet, OtherFamily, OtherSocket, Protocol, Snapshot, Sockets, TcpState, Unix,
+};
 use crate::parse;
 use crate::parse::diag::{self, Progress};
 use crate::source::{self, Source};
@@ -35,6 +37,8 @@ pub struct Want {
     pub other: bool,
     /// Take the text even where sock_diag answers: its uid and timer fields differ.
     pub text_only: bool,
+    /// Keep the attributes of sock_diag, asked for by these bits (attribute - 1).
+    pub attributes: Option<u8>,
     /// Bits of the TCP states wanted, as `1 << state`; sock_diag leaves the others out.
     pub states: u32,
 }
@@ -59,6 +63,7 @@ impl Want {
         unix: UnixTable::No,
         other: false,
         text_only: false,
+        attributes: None,
         states: diag::ALL_STATES,
     };
     pub const EVERYTHING: Want = Want {
@@ -82,7 +87,7 @@ pub fn collect(source: &Source, want: &Want, arena: &mut Arena) -> Sockets {
         buffer: Vec::new(),
         sockets: Sockets::default(),
     };
-    reader.inet_tables(want);
+    reader.inet_tables(want, arena);
     reader.unix_table(want.unix, arena);
     if want.other {
         reader.netlink_text();
@@ -101,7 +106,7 @@ pub fn collect_text(process: BorrowedFd<'_>, want: &Want, namespace: u16, snapsh
         buffer: Vec::new(),
         sockets: std::mem::take(&mut snapshot.sockets),
     };
-    reader.inet_tables(want);
+    reader.inet_tables(want, &mut snapshot.arena);
     reader.unix_table(want.unix, &mut snapshot.arena);
     reader.netlink_text();
     reader.packet_text();
@@ -133,7 +138,7 @@ const TABLES: [(Protocol, bool, &CStr); 10] = [
 ];
 
 impl Reader<'_> {
-    fn inet_tables(&mut self, want: &Want) {
+    fn inet_tables(&mut self, want: &Want, arena: &mut Arena) {
         for (protocol, v6, name) in TABLES {
             let wanted = match protocol {
                 Protocol::Tcp => want.tcp,
@@ -146,14 +151,21 @@ impl Reader<'_> {
                 continue;
             }
             let states = if protocol == Protocol::Tcp { want.states } else { diag::ALL_STATES };
-            if !self.inet_diag(protocol, v6, states) {
+            if !self.inet_diag(protocol, v6, states, want.attributes, arena) {
                 self.inet_text(protocol, name);
             }
         }
     }
 
     /// False where sock_diag does not answer for this table.
-    fn inet_diag(&mut self, protocol: Protocol, v6: bool, states: u32) -> bool {
+    fn inet_diag(
+        &mut self,
+        protocol: Protocol,
+        v6: bool,
+        states: u32,
+        attributes: Option<u8>,
+        arena: &mut Arena,
+    ) -> bool {
         // A raw socket's table is short, and its module is often not loaded: the text does.
         let by_diag = matches!(protocol, Protocol::Tcp | Protocol::Udp);
         let Some(number) = diag::protocol_number(protocol).filter(|_| by_diag) else {
@@ -163,9 +175,17 @@ impl Reader<'_> {
         let family = if v6 { diag::AF_INET6 } else { diag::AF_INET };
         let rows = &mut self.sockets.inet;
         let before = rows.len();
-        let request = diag::inet_request(family, number, states, 0, b"");
+        let asked = attributes.unwrap_or(0);
+        let request = diag::inet_request(family, number, states, asked, b"");
         let done = socket.dump(&request, |payload| {
-            rows.extend(diag::inet(payload, protocol).map(|(row, _)| row));
+            let Some((mut row, rest)) = diag::inet(payload, protocol) else { return };
+            if v6 {
+                row.v6only = diag::is_v6only(rest);
+            }
+            if attributes.is_some() {
+                row.attributes = arena.push(rest);
+            }
+            rows.push(row);
         });
         if !done {
             rows.truncate(before);
@@ -225,6 +245,22 @@ impl Reader<'_> {
         done
     }
 
+    fn other_diag(&mut self, family: OtherFamily) -> bool {
+        let Some(socket) = &mut self.diag else { return false };
+        let rows = &mut self.sockets.other;
+        let before = rows.len();
+        let done = socket.dump(&diag::other_request(family), |payload| {
+            rows.extend(match family {
+                OtherFamily::Netlink => diag::netlink(payload),
+                OtherFamily::Packet => diag::packet(payload),
+            });
+        });
+        if !done {
+            rows.truncate(before);
+        }
+        done
+    }
+
     fn netlink_text(&mut self) {
         if self.read_net(c"netlink") {
             let (rows, namespace) = (&mut self.sockets.other, self.namespace);
@@ -261,6 +297,27 @@ fn unix_row(reply: &diag::UnixReply<'_>, arena: &mut Arena) -> Unix {
         send_queue: reply.send_queue,
         namespace: 0,
     }
+}
+
+/// Adds netlink and packet sockets; by the text where sock_diag has no module for them.
+pub fn add_others_by_diag(source: &Source, sockets: &mut Sockets) {
+    let mut reader = Reader {
+        directory: source.root(),
+        namespace: 0,
+        diag: Diag::open(source, false),
+        buffer: Vec::new(),
+        sockets: std::mem::take(sockets),
+    };
+    for family in [OtherFamily::Netlink, OtherFamily::Packet] {
+        if !reader.other_diag(family) {
+            match family {
+                OtherFamily::Netlink => reader.netlink_text(),
+                OtherFamily::Packet => reader.packet_text(),
+            }
+        }
+    }
+    reader.sockets.index();
+    *sockets = reader.sockets;
 }
 
 /// An open NETLINK_SOCK_DIAG socket.

@@ -82,14 +82,16 @@ pub fn unix_request(states: u32) -> Vec<u8> {
 
 /// A dump request for all netlink sockets (their groups and queues) or all packet sockets.
 pub fn other_request(family: OtherFamily) -> Vec<u8> {
-    let (number, protocol, show) = match family {
+    let (number, protocol, show): (u8, u8, u32) = match family {
+        // NDIAG_PROTO_ALL; NDIAG_SHOW_MEMINFO, NDIAG_SHOW_GROUPS.
         OtherFamily::Netlink => (AF_NETLINK, 255, 0x1 | 0x2),
-        OtherFamily::Packet => (AF_PACKET, 0, 0x1),
+        // PACKET_SHOW_INFO, PACKET_SHOW_MEMINFO.
+        OtherFamily::Packet => (AF_PACKET, 0, 0x1 | 0x10),
     };
     let mut message = header(16 + 20);
     message.extend_from_slice(&[number, protocol, 0, 0]);
     message.extend_from_slice(&0u32.to_ne_bytes());
-    message.extend_from_slice(&(show as u32).to_ne_bytes());
+    message.extend_from_slice(&show.to_ne_bytes());
     message.extend_from_slice(&[0; 8]);
     finish(message)
 }
@@ -131,6 +133,22 @@ pub fn each_message<'a>(mut datagram: &'a [u8], mut each: impl FnMut(&'a [u8])) 
         datagram = datagram.get(aligned(length)..).unwrap_or_default();
     }
     Progress::More
+}
+
+/// Goes through one answer of a recorded dump, to its end; gives the bytes it took, at least one.
+pub fn each_recorded<'a>(bytes: &'a [u8], mut each: impl FnMut(&'a [u8])) -> usize {
+    let mut at = 0;
+    while let (Some(length), Some(kind)) = (ne_u32(bytes, at), ne_u16(bytes, at + 4)) {
+        let length = length as usize;
+        let end = at.saturating_add(length);
+        let Some(payload) = bytes.get(at + HEADER_BYTES..end) else { return bytes.len() };
+        at = at.saturating_add(aligned(length));
+        match kind {
+            NLMSG_DONE | NLMSG_ERROR => return at,
+            _ => each(payload),
+        }
+    }
+    bytes.len()
 }
 
 fn done(payload: &[u8]) -> Progress {
@@ -183,6 +201,15 @@ pub fn inet(payload: &[u8], protocol: Protocol) -> Option<(Inet, &[u8])> {
     Some((socket, &payload[INET_MESSAGE_BYTES..]))
 }
 
+/// Whether an IPv6 socket takes no IPv4: attribute INET_DIAG_SKV6ONLY.
+pub fn is_v6only(attributes: &[u8]) -> bool {
+    let mut only = false;
+    each_attribute(attributes, |kind, value| {
+        only |= kind == ATTRIBUTE_SKV6ONLY && value.first().is_some_and(|v| *v != 0);
+    });
+    only
+}
+
 fn ip(fixed: &[u8], at: usize, v6: bool) -> Option<IpAddr> {
     Some(if v6 {
         IpAddr::V6(Ipv6Addr::from(bytes::array::<16>(fixed, at)?))
@@ -227,7 +254,7 @@ pub fn unix(payload: &[u8]) -> Option<UnixReply<'_>> {
 
 /// One `netlink_diag_msg`.
 pub fn netlink(payload: &[u8]) -> Option<OtherSocket> {
-    Some(OtherSocket {
+    let mut socket = OtherSocket {
         family: OtherFamily::Netlink,
         protocol: u32::from(*payload.get(2)?),
         id: ne_u32(payload, 4)?,
@@ -238,7 +265,16 @@ pub fn netlink(payload: &[u8]) -> Option<OtherSocket> {
         references: 0,
         interface: 0,
         namespace: 0,
-    })
+    };
+    each_attribute(payload.get(28..)?, |kind, value| match kind {
+        0 => {
+            socket.receive_queue = ne_u32(value, 0).unwrap_or(0);
+            socket.send_queue = ne_u32(value, 8).unwrap_or(0);
+        }
+        1 => socket.groups = ne_u32(value, 0).unwrap_or(0),
+        _ => {}
+    });
+    Some(socket)
 }
 
 /// One `packet_diag_msg`.
@@ -255,10 +291,10 @@ pub fn packet(payload: &[u8]) -> Option<OtherSocket> {
         interface: 0,
         namespace: 0,
     };
-    each_attribute(payload.get(16..)?, |kind, value| {
-        if kind == 0 {
-            socket.interface = ne_u32(value, 0).unwrap_or(0);
-        }
+    each_attribute(payload.get(16..)?, |kind, value| match kind {
+        0 => socket.interface = ne_u32(value, 0).unwrap_or(0),
+        6 => socket.receive_queue = ne_u32(value, 0).unwrap_or(0),
+        _ => {}
     });
     Some(socket)
 }

@@ -9,16 +9,19 @@ use std::io::{self, Write};
 pub mod getopt;
 pub mod lsof;
 pub mod netstat;
+pub mod ss;
 
 /// The tools, by the names under which they are called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
     Lsof,
     Netstat,
+    Ss,
 }
 
 impl Tool {
-    pub const ALL: [(Tool, &'static str); 2] = [(Tool::Lsof, "lsof"), (Tool::Netstat, "netstat")];
+    pub const ALL: [(Tool, &'static str); 3] =
+        [(Tool::Lsof, "lsof"), (Tool::Netstat, "netstat"), (Tool::Ss, "ss")];
 
     /// The tool of that name, for a verb or for the last part of argv[0].
     pub fn from_name(name: &str) -> Option<Tool> {
@@ -53,6 +56,7 @@ pub fn main(tool: Tool, args: &[OsString], out: &mut dyn Write, err: &mut dyn Wr
     let done = match tool {
         Tool::Lsof => lsof::run(args, out, err),
         Tool::Netstat => netstat::run(args, out, err),
+        Tool::Ss => ss::run(args, out, err),
     };
     match done {
         Ok(code) => code,

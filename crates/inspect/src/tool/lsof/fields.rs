@@ -1,11 +1,11 @@
 //! `-F`: one field a line, or NUL-terminated with one set a line, for programs. lsof(8), "OUTPUT FOR
 //! OTHER PROGRAMS".
 
-use crate::bytes::{push_dec, push_hex};
+use crate::bytes::{push_dec, push_hex, push_signed};
 use crate::model::{OpenFile, Process, Protocol};
 use crate::tool::lsof::options::Options;
 use crate::tool::lsof::row::{self, Extent, Row, Socket};
-use crate::tool::lsof::{Facts, table, text};
+use crate::tool::lsof::{Facts, text};
 
 struct Printer<'a> {
     facts: &'a Facts,
@@ -61,7 +61,7 @@ impl Printer<'_> {
             self.put(b'K', out, |out| push_dec(out, u64::from(process.tid)));
             self.put(b'M', out, |out| out.extend_from_slice(arena.get(process.task_command)));
         }
-        self.put(b'g', out, |out| table::push_signed(out, process.pgid));
+        self.put(b'g', out, |out| push_signed(out, i64::from(process.pgid)));
         self.put(b'R', out, |out| push_dec(out, u64::from(process.ppid)));
         let utf8 = text::locale_is_utf8();
         self.put(b'c', out, |out| {

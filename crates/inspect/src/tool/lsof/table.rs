@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::bytes::{push_blanks, push_dec, push_left, push_right};
+use crate::bytes::{push_blanks, push_dec, push_left, push_right, push_signed};
 use crate::model::{OpenFile, Process};
 use crate::tool::lsof::options::Options;
 use crate::tool::lsof::row::{self, Row};
@@ -162,7 +162,7 @@ impl Table<'_> {
                 text::push_command(out, arena.get(process.task_command), COMMAND_WIDTH_DEFAULT);
             }
             Column::Parent => push_dec(out, u64::from(process.ppid)),
-            Column::Group => push_signed(out, process.pgid),
+            Column::Group => push_signed(out, i64::from(process.pgid)),
             Column::User => push_user(out, self.facts, process.uid),
             Column::Fd => {
                 row::push_slot(out, file.slot, true);
@@ -239,13 +239,6 @@ impl Table<'_> {
             _ => push_right(out, cell, width),
         }
     }
-}
-
-pub fn push_signed(out: &mut Vec<u8>, n: i32) {
-    if n < 0 {
-        out.push(b'-');
-    }
-    push_dec(out, u64::from(n.unsigned_abs()));
 }
 
 fn push_user(out: &mut Vec<u8>, facts: &Facts, uid: u32) {

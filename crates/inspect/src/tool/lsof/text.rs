@@ -8,7 +8,7 @@ use crate::tool::lsof::row::Row;
 /// Whether multibyte characters may be printed as they are: the locale says UTF-8.
 pub fn locale_is_utf8() -> bool {
     static ANSWER: std::sync::OnceLock<bool> = std::sync::OnceLock::new();
-    *ANSWER.get_or_init(|| is_utf8_by_environment())
+    *ANSWER.get_or_init(is_utf8_by_environment)
 }
 
 fn is_utf8_by_environment() -> bool {

@@ -1,0 +1,158 @@
+//! `ss`: sockets by sock_diag(7), in the columns of iproute2 6.1, ss(8), with its filter language.
+//!
+//! Where ours differs on purpose: a command whose name holds `)` is shown whole, names come from /etc
+//! only, and a filter on ports never matches a UNIX socket by its inode.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Write};
+use std::os::fd::AsFd;
+
+use crate::collect;
+use crate::collect::holders::Holders;
+use crate::collect::sockets::{self, UnixTable, Want};
+use crate::model::{Arena, Protocol, Sockets};
+use crate::names::Names;
+use crate::parse;
+use crate::source::{self, Source};
+use crate::tool::Stop;
+
+mod columns;
+pub mod filter;
+mod options;
+mod render;
+mod summary;
+
+pub use options::Options;
+
+/// Everything one listing is printed from.
+#[derive(Debug)]
+pub struct Facts {
+    pub sockets: Sockets,
+    pub arena: Arena,
+    pub holders: Holders,
+    /// Names of the processes that hold sockets, ascending by pid.
+    pub commands: Vec<(u32, Vec<u8>)>,
+    pub names: Names,
+}
+
+pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Stop> {
+    let options = Options::parse(args)?;
+    let source = match &options.proc_root {
+        Some(root) => Source::recorded(root),
+        None => Source::live(),
+    };
+    let source = source.map_err(|error| Stop::Failed(error.to_string(), 1))?;
+    let mut page = Vec::with_capacity(64 << 10);
+    if options.summary {
+        summary::print(&source, &mut page);
+    }
+    if !options.summary || options.tables_named {
+        let facts = Facts::collect(&source, &options)?;
+        if facts.holders.denied > 0 && rustix::process::geteuid().as_raw() != 0 {
+            writeln!(err, "ss: {} processes not readable; run as root", facts.holders.denied)?;
+        }
+        render::page(&facts, &options, terminal_width(), &mut page);
+    }
+    out.write_all(&page)?;
+    out.flush()?;
+    Ok(0)
+}
+
+/// Columns stretch to a terminal, and to nothing else.
+fn terminal_width() -> Option<usize> {
+    let stdout = std::io::stdout();
+    if !stdout.is_terminal() {
+        return None;
+    }
+    let size = rustix::termios::tcgetwinsize(stdout.as_fd()).ok()?;
+    (size.ws_col > 0).then_some(usize::from(size.ws_col))
+}
+
+impl Facts {
+    pub fn collect(source: &Source, options: &Options) -> Result<Facts, Stop> {
+        let mut arena = Arena::default();
+        let mut sockets = match recorded_dump() {
+            Some(path) => recorded(&path)?,
+            None => sockets::collect(source, &options.want(), &mut arena),
+        };
+        if options.tables.netlink || options.tables.packet_raw || options.tables.packet_dgram {
+            sockets::add_others_by_diag(source, &mut sockets);
+        }
+        let mut holders = Holders::default();
+        if options.processes {
+            holders = collect::socket_holders(source, options.collector);
+        }
+        let mut pids: Vec<u32> = holders.list.iter().map(|h| h.pid).collect();
+        if !options.numeric {
+            // A netlink port id is by custom the pid of its owner.
+            pids.extend(sockets.other.iter().map(|s| s.id).filter(|id| *id > 0 && *id < PID_MAX));
+        }
+        let commands = read_commands(source, pids);
+        let names = Names::read(!options.numeric, options.resolve);
+        Ok(Facts { sockets, arena, holders, commands, names })
+    }
+
+    pub fn command(&self, pid: u32) -> &[u8] {
+        match self.commands.binary_search_by_key(&pid, |(pid, _)| *pid) {
+            Ok(at) => &self.commands[at].1,
+            Err(_) => b"",
+        }
+    }
+}
+
+/// TCPDIAG_FILE: the answers of a machine recorded by `ss -D`, instead of this one's.
+fn recorded_dump() -> Option<OsString> {
+    std::env::var_os("TCPDIAG_FILE").filter(|path| !path.is_empty())
+}
+
+fn recorded(path: &OsString) -> Result<Sockets, Stop> {
+    let bytes = std::fs::read(path)
+        .map_err(|e| Stop::Failed(format!("read {}: {e}", path.to_string_lossy()), 1))?;
+    let mut sockets = Sockets::default();
+    let mut rest = &bytes[..];
+    // A dump is many answers one after another, each with its own end.
+    while !rest.is_empty() {
+        let taken = parse::diag::each_recorded(rest, |payload| {
+            if let Some((mut row, attributes)) = parse::diag::inet(payload, Protocol::Tcp) {
+                row.v6only = parse::diag::is_v6only(attributes);
+                sockets.inet.push(row);
+            }
+        });
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    sockets.index();
+    Ok(sockets)
+}
+
+/// PID_MAX_LIMIT of linux/threads.h.
+const PID_MAX: u32 = 4 << 20;
+
+fn read_commands(source: &Source, mut pids: Vec<u32>) -> Vec<(u32, Vec<u8>)> {
+    pids.sort_unstable();
+    pids.dedup();
+    let mut text = Vec::new();
+    let mut name = |pid: u32| {
+        let directory = source.process(pid).ok()?;
+        source::read(directory.as_fd(), c"stat", &mut text).ok()?;
+        parse::stat::parse(&text).map(|stat| stat.comm.to_vec())
+    };
+    pids.into_iter().map(|pid| (pid, name(pid).unwrap_or_default())).collect()
+}
+
+impl Options {
+    fn want(&self) -> Want {
+        let tables = &self.tables;
+        let unix = tables.unix_stream || tables.unix_dgram || tables.unix_seqpacket;
+        Want {
+            tcp: tables.tcp,
+            udp: tables.udp,
+            raw: tables.raw,
+            v4: self.v4,
+            v6: self.v6,
+            unix: if unix { UnixTable::Diag } else { UnixTable::No },
+            attributes: self.attributes(),
+            states: self.states,
+            ..Want::NOTHING
+        }
+    }
+}
