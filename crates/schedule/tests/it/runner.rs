@@ -280,6 +280,18 @@ fn a_clock_set_back_and_forth_is_where_it_was() {
 }
 
 #[test]
+fn a_job_added_while_the_clock_is_behind_repeats_no_fixed_time() {
+    let mut world = World::new();
+    world.pass(60 * MINUTE);
+    world.jump(-50);
+    world.add("20,50 0-23 * * *", Policy::default());
+    world.add("*/30 * * * *", Policy::default());
+    world.pass(75 * MINUTE);
+    // 00:10 again, to 01:25.
+    world.check(&["start 00:30", "start 01:00", "start 01:20"]);
+}
+
+#[test]
 fn a_stalled_scheduler_is_treated_like_a_sleeping_machine() {
     let mut world = World::new();
     world.add("10,50 0-23 * * *", Policy::default());
