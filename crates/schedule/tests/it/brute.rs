@@ -39,7 +39,7 @@ const CHANGES: &[(&str, &str)] = &[
     ("AAA0BBB-3,M3.2.0,M11.1.0", "2026-10-31T18:00:00Z"),
     ("AAA0BBB-3:01,M3.2.0,M11.1.0", "2026-10-31T18:00:00Z"),
     ("AAA0BBB-3:02,M3.2.0,M11.1.0", "2026-10-31T18:00:00Z"),
-    // Two changes, the second before cron is over the first: back at 01:00 and, half an hour later, forth.
+    // Two changes, the second before cron is over the first: back, and half an hour later forth.
     ("AAA0BBB-1,J60/0:30,J60/1", "2026-02-28T18:00:00Z"),
 ];
 
