@@ -84,7 +84,28 @@ pub fn run(arguments: &[String]) -> Result<()> {
     let run = carry_out(&options)?;
     output::write(&run, &out)?;
     say(format_args!("\n{}\nwritten to {}", table::text(&run), out.display()));
-    Ok(())
+    verdict(&run)
+}
+
+/// Slowness is for the reader to judge; a Sockeye that does not serve is a failure.
+fn verdict(run: &Run) -> Result<()> {
+    let lanes = run.rows.iter().flat_map(|measured| {
+        let own = measured.row.contenders.iter().filter(|contender| contender.is_sockeye());
+        let outcomes =
+            own.filter_map(|own| measured.outcomes.iter().find(|o| o.server == own.name));
+        outcomes.map(|outcome| (measured.row.name, outcome))
+    });
+    let bad = lanes.filter_map(|(row, outcome)| match &outcome.figures {
+        Err(_) => Some(format!("{row}: {} could not be measured", outcome.server)),
+        Ok(figures) if figures.failed > 0 => {
+            Some(format!("{row}: {} failed {} requests", outcome.server, figures.failed))
+        }
+        Ok(_) => None,
+    });
+    match bad.collect::<Vec<String>>() {
+        bad if bad.is_empty() => Ok(()),
+        bad => Err(Failure::Failed(bad.join("\n"))),
+    }
 }
 
 impl Options {

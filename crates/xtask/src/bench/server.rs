@@ -93,6 +93,10 @@ impl Contender {
         Contender { name: name.to_owned(), kind, connections: None }
     }
 
+    pub fn is_sockeye(&self) -> bool {
+        matches!(self.kind, Kind::Sockeye { .. })
+    }
+
     /// Whether its program is on this machine.
     pub fn is_installed(&self, place: &Place) -> bool {
         self.program(place).is_some()

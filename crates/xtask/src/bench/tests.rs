@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::measure::{Figures, Outcome};
 use super::row::FILES;
 use super::server::{Contender, Kind, Place};
-use super::{Asked, carry_out, chart, output, parse, table};
+use super::{Asked, Measured, Run, carry_out, chart, output, parse, row, table, verdict};
 use crate::workspace;
 use testkit::load::{self, Plan};
 use testkit::trace;
@@ -32,6 +33,29 @@ fn the_command_line_is_understood_or_refused() {
     check(&["--seconds", "0"], false);
     check(&["--seconds", "soon"], false);
     check(&["--fast"], false);
+}
+
+#[test]
+fn only_a_sockeye_that_does_not_serve_is_a_failure() {
+    let check = |server: &str, figures: Result<u64, String>, good: bool| {
+        let figures = figures.map(|failed| Figures {
+            cost: 1.0,
+            requests_per_second: 1.0,
+            p50_us: 1.0,
+            p99_us: 1.0,
+            failed,
+            turns: Vec::new(),
+        });
+        let outcomes = vec![Outcome { server: server.to_owned(), figures }];
+        let rows = vec![Measured { row: row::all().swap_remove(0), outcomes }];
+        let run = Run { facts: Vec::new(), rows };
+        assert_eq!(verdict(&run).is_ok(), good, "{server}");
+    };
+    check("sockeye", Ok(0), true);
+    check("sockeye", Ok(1), false);
+    check("sockeye", Err("no such file".to_owned()), false);
+    check("nginx", Ok(1), true);
+    check("caddy", Err("no such file".to_owned()), true);
 }
 
 #[test]
