@@ -66,7 +66,8 @@ const PROCESS_MODELS = {
     loop: ["*accept", "serve to its end", "close"],
     what: "One process takes one connection, serves it to its end, and only then takes the next. " +
       "Whoever comes in between waits in the listener's queue.",
-    cost: "No parallelism at all; the textbook's first server.",
+    cost: "One connection at a time. This page keeps its own open, so whoever else comes waits until " +
+      "you close it.",
   },
   "fork-per-connection": {
     loop: ["*accept", "fork", "child serves", "exit", "reap"],
@@ -253,9 +254,8 @@ function differences(before, view) {
   for (const what of ["io_model", "process_model"]) {
     if (before[what] !== view[what]) told.push(before[what] + " became " + view[what]);
   }
-  const lasting = (worker) => worker.role !== "child" && !isShortLived(view);
-  const old = new Map(before.workers.filter(lasting).map((worker) => [workerKey(worker), worker]));
-  for (const worker of view.workers.filter(lasting)) {
+  const old = new Map(before.workers.map((worker) => [workerKey(worker), worker]));
+  for (const worker of view.workers) {
     const past = old.get(workerKey(worker));
     old.delete(workerKey(worker));
     const name = worker.role + " " + workerName(worker);
@@ -269,11 +269,6 @@ function differences(before, view) {
     else told.push(worker.role + " " + workerName(worker) + " is gone" + (exit ? ": " + safe(exit.how) : ""));
   }
   return told;
-}
-
-/** Where a process or thread lives as long as one connection, comings and goings are no news. */
-function isShortLived(view) {
-  return view.process_model === "thread-per-connection";
 }
 
 /* --- The parts of the page ------------------------------------------------------------------ */
@@ -353,24 +348,22 @@ const FAMILY_CELLS = [
   ["4xx", "number"], ["5xx", "number"], ["In", "number"], ["Out", "number"],
 ];
 
-/** The family as lines of a tree: each with its text before the name, its kind and its worker. */
+/**
+ * The family as lines of a tree: the master, its workers in order of generation, and below an
+ * acceptor the processes that serve one connection each.
+ */
 function familyTree(view) {
   const lines = [{ key: "master", kind: "master", branch: "", name: String(view.master_pid) }];
-  const sorted = [...view.workers].sort((a, b) =>
+  const workers = [...view.workers].sort((a, b) =>
     a.generation - b.generation || a.pid - b.pid || (a.tid || 0) - (b.tid || 0));
-  const parents = sorted.filter((worker) => worker.role !== "child");
-  const children = sorted.filter((worker) => worker.role === "child");
-  const acceptorOf = (child) =>
-    parents.find((one) => one.role === "acceptor" && one.generation === child.generation);
-  const roots = [...parents, ...children.filter((child) => !acceptorOf(child))];
-  roots.forEach((worker, i) => {
-    const last = i === roots.length - 1;
+  workers.forEach((worker, i) => {
+    const last = i === workers.length - 1;
     lines.push({ key: workerKey(worker), kind: worker.tid ? "thread" : "worker", worker,
       branch: last ? "\u2514\u2500 " : "\u251c\u2500 ", name: workerName(worker) });
-    const below = children.filter((child) => acceptorOf(child) === worker);
-    below.forEach((child, j) => lines.push({ key: workerKey(child), kind: "deeper", worker: child,
-      branch: (last ? "   " : "\u2502  ") + (j === below.length - 1 ? "\u2514\u2500 " : "\u251c\u2500 "),
-      name: workerName(child) }));
+    const below = worker.connections.filter((one) => one.served_by);
+    below.forEach((child, j) => lines.push({ key: workerKey(worker) + " " + child.served_by,
+      kind: "deeper", worker, child, name: String(child.served_by),
+      branch: (last ? "   " : "\u2502  ") + (j === below.length - 1 ? "\u2514\u2500 " : "\u251c\u2500 ") }));
   });
   return lines;
 }
@@ -390,10 +383,10 @@ function showFamily(view, rates) {
 
 function familyNote(view) {
   const n = view.workers.length;
-  const threads = view.workers.some((worker) => worker.tid);
-  const what = n === 1 ? (threads ? "one thread that serves" : "one process that serves")
-    : count(n) + (threads ? " threads that serve" : " processes that serve");
-  return "The master holds the listeners and reads no byte of any client. Below it: " + what + ".";
+  const kind = view.workers.some((worker) => worker.tid) ? "thread"
+    : view.workers.some((worker) => worker.role === "acceptor") ? "acceptor" : "worker";
+  return "The master holds the listeners and reads no byte of any client. Below it: " +
+    (n === 1 ? "one " + kind : count(n) + " " + kind + "s") + ".";
 }
 
 function makeFamilyRow(line) {
@@ -402,8 +395,8 @@ function makeFamilyRow(line) {
   const branch = element("span", "branch");
   branch.setAttribute("aria-hidden", "true");
   tr.cells[0].append(branch, element("span"));
-  if (line.kind === "master") {
-    tr.cells[2].className = "";
+  if (line.kind === "master") tr.cells[2].className = "";
+  if (line.kind === "master" || line.child) {
     [3, 5, 6, 7, 8, 9, 10, 11, 12].forEach((i) => tr.cells[i].classList.add("empty"));
   } else {
     tr.cells[5].append(shareBar(), element("span"));
@@ -431,6 +424,11 @@ function updateFamilyRow(tr, line, view, rates, highest) {
   setText(tr.cells[0].lastChild, line.name);
   if (line.kind === "master") {
     setCells(tr, [null, "master", "watching", null, age(view.uptime_ms)]);
+    return;
+  }
+  if (line.child) {
+    setAttribute(tr.cells[2], "data-state", "serving");
+    setCells(tr, [null, "child", "serving one", null, age(line.child.age_ms)]);
     return;
   }
   const { worker } = line, { counters } = worker;
@@ -489,7 +487,8 @@ function updateConnection(tr, { worker, connection }) {
   const request = connection.request === null ? "" : safe(connection.request);
   const own = request.startsWith("GET " + STATUS);
   setAttribute(tr.cells[3], "data-state", connection.state);
-  setCells(tr, [workerName(worker), String(connection.fd),
+  const server = workerName(worker) + (connection.served_by ? " \u2192 " + connection.served_by : "");
+  setCells(tr, [server, String(connection.fd),
     safe(connection.peer) + " \u2192 " + safe(connection.local), connection.state.replace("-", " "),
     count(connection.requests), size(connection.bytes_in), size(connection.bytes_out),
     age(connection.age_ms), age(connection.idle_ms), request]);
@@ -527,7 +526,7 @@ function showSeen(news) {
 function commands(view) {
   const tcp = view.listeners.find((one) => !one.address.startsWith("unix:"));
   const url = "http://" + (tcp ? safe(tcp.address) : location.host) + "/";
-  const worker = view.workers.find((one) => one.role !== "child" && one.state === "serving");
+  const worker = view.workers.find((one) => one.state === "serving");
   const pid = worker ? worker.pid : "WORKER_PID";
   return [
     ["sockeye status", "This page as text; --json gives the document behind both."],
