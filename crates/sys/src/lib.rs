@@ -12,6 +12,7 @@
 //! 4. Every `unsafe` block performs one operation and says in a SAFETY comment why it may.
 #![deny(unsafe_op_in_unsafe_fn)]
 
+pub mod bpf;
 pub mod credentials;
 pub mod fork;
 pub mod kcmp;

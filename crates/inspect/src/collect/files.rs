@@ -12,7 +12,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, StatxFlags};
 
 use crate::bytes;
-use crate::collect::{foreign, holders};
+use crate::collect::{bpf, foreign, holders};
 use crate::model::{Kind, OpenFile, Process, Slot, Snapshot, SocketRef, Text};
 use crate::parse::locks::{self, Lock};
 use crate::parse::mounts::{self, Mount};
@@ -56,10 +56,12 @@ pub enum Choice {
 pub fn collect(
     source: &Source,
     want: &Want<'_>,
+    records: Option<bpf::Records>,
     snapshot: &mut Snapshot,
     choose: &mut dyn FnMut(&Head<'_>) -> Choice,
 ) {
     let mut scan = Scan::new(source, *want, snapshot, choose);
+    scan.records = records;
     match want.pids {
         Some(pids) => pids.iter().for_each(|pid| scan.process(*pid)),
         None => {
@@ -91,6 +93,9 @@ pub(super) struct Scan<'a> {
     locks: Vec<Lock>,
     pub(super) mounts: Mounts,
     maps: HashMap<(u64, u64), MapFact>,
+    /// What collector B says; then `names` has what was learned of each path, once for all.
+    records: Option<bpf::Records>,
+    names: HashMap<(u64, u64), OpenFile>,
     pub(super) foreign: foreign::Foreign,
     pipe_device: Option<u64>,
     socket_device: Option<u64>,
@@ -143,6 +148,8 @@ impl<'a> Scan<'a> {
             locks,
             mounts: Mounts::read(source),
             maps: HashMap::new(),
+            records: None,
+            names: HashMap::new(),
             foreign: foreign::Foreign::default(),
             pipe_device: None,
             socket_device: None,
@@ -400,6 +407,11 @@ impl<'a> Scan<'a> {
             Err(Missing::Gone) => return,
             Err(missing) => return self.no_descriptors(pid, missing),
         };
+        if let Some(records) = self.records.take() {
+            self.recorded_descriptors(directory, fds.as_fd(), pid, choice, records.of(pid));
+            self.records = Some(records);
+            return;
+        }
         let mut list = std::mem::take(&mut self.list);
         let mut room = source::link_room();
         let before = self.snapshot.denied;
@@ -409,6 +421,63 @@ impl<'a> Scan<'a> {
         // One process is one process, however many of its descriptors are closed to us.
         self.snapshot.denied = self.snapshot.denied.min(before + 1);
         self.list = list;
+    }
+
+    /// What BPF found of this process; only names that are not known yet are asked of /proc.
+    fn recorded_descriptors(
+        &mut self,
+        process: BorrowedFd<'_>,
+        fds: BorrowedFd<'_>,
+        pid: u32,
+        choice: Choice,
+        records: &[bpf::Record],
+    ) {
+        let mut room = source::link_room();
+        let mut digits = [0; 12];
+        for record in records {
+            let is_socket = record.mode & 0o170_000 == 0o140_000;
+            if !is_socket && choice == Choice::Sockets {
+                continue;
+            }
+            let known = is_socket && self.socket(record.inode, process).is_some();
+            let mut file = match self.names.get(&(record.dentry, record.mount)) {
+                _ if known => OpenFile {
+                    kind: Kind::Socket,
+                    inode: Some(record.inode),
+                    position: Some(0),
+                    ..OpenFile::EMPTY
+                },
+                Some(named) if !is_socket => *named,
+                _ => {
+                    let name = source::number_name(record.fd, &mut digits);
+                    self.descriptor(process, fds, pid, record.fd, name, choice, &mut room);
+                    self.remember(record);
+                    continue;
+                }
+            };
+            fill_by_record(&mut file, record, self.want.offsets);
+            self.snapshot.files.push(file);
+        }
+    }
+
+    /// Keeps what was just learned of a path; an anonymous file has none.
+    fn remember(&mut self, record: &bpf::Record) {
+        let Some(file) = self.snapshot.files.last().filter(|f| f.slot == Slot::Fd(record.fd))
+        else {
+            return;
+        };
+        let by_name = matches!(
+            file.kind,
+            Kind::Regular
+                | Kind::Directory
+                | Kind::Character
+                | Kind::Block
+                | Kind::Fifo
+                | Kind::MessageQueue
+        );
+        if by_name && file.note.is_empty() {
+            self.names.insert((record.dentry, record.mount), *file);
+        }
     }
 
     fn no_descriptors(&mut self, pid: u32, missing: Missing) {
@@ -631,6 +700,23 @@ impl<'a> Scan<'a> {
 impl Drop for Scan<'_> {
     fn drop(&mut self) {
         self.mark_locks();
+    }
+}
+
+/// O_ACCMODE and O_PATH of asm-generic/fcntl.h.
+const ACCESS_MODE: u32 = 3;
+const O_PATH: u32 = 0o10_000_000;
+
+fn fill_by_record(file: &mut OpenFile, record: &bpf::Record, all: bool) {
+    file.slot = Slot::Fd(record.fd);
+    file.access = match (record.flags & O_PATH != 0, record.flags & ACCESS_MODE) {
+        (false, 0) => b'r',
+        (false, 1) => b'w',
+        _ => b'u',
+    };
+    if all || file.position.is_some() {
+        file.position = Some(record.position);
+        file.flags = Some(record.flags);
     }
 }
 

@@ -6,6 +6,7 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::bytes;
+use crate::collect::bpf;
 use crate::model::SocketHolder;
 use crate::source::{self, Missing, Source};
 
@@ -45,6 +46,15 @@ pub fn scan(source: &Source) -> Holders {
             Err(Missing::Gone | Missing::Failed(_)) => {}
         }
     });
+    holders.sort();
+    holders
+}
+
+/// The same from what BPF said.
+pub fn from_records(records: &bpf::Records) -> Holders {
+    let sockets = records.all().iter().filter(|r| r.mode & 0o170_000 == 0o140_000);
+    let list = sockets.map(|r| SocketHolder { inode: r.inode, pid: r.pid, fd: r.fd }).collect();
+    let mut holders = Holders { list, denied: 0, seen: 0 };
     holders.sort();
     holders
 }

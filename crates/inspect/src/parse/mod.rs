@@ -3,6 +3,7 @@
 //! Each takes bytes and gives what could be read; a line that is not understood is skipped and
 //! counted by the caller, and no input makes one panic (`fuzz` goes through them all).
 
+pub mod btf;
 pub mod diag;
 pub mod fdinfo;
 pub mod inet;

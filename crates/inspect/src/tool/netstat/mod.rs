@@ -8,7 +8,8 @@ use std::io::Write;
 
 use rustix::time::{ClockId, Timespec};
 
-use crate::collect::holders::{self, Holders};
+use crate::collect;
+use crate::collect::holders::Holders;
 use crate::collect::sockets::{self, UnixTable, Want};
 use crate::model::{Arena, Protocol, Sockets};
 use crate::names::Names;
@@ -69,7 +70,8 @@ impl Facts {
         let mut holders = Holders::default();
         let mut programs = programs::Programs::default();
         if options.programs {
-            holders = holders::scan(source);
+            let listed = sockets.inet.len();
+            holders = collect::socket_holders(source, options.collector, listed);
             programs = programs::Programs::read(source, &holders);
         }
         Facts {

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
+use crate::collect::Collector;
 use crate::model::Protocol;
 use crate::tool::Stop;
 use crate::tool::getopt::{self, Arg, Long};
@@ -26,6 +27,7 @@ pub struct Options {
     pub v6: bool,
     pub unix: bool,
     pub proc_root: Option<PathBuf>,
+    pub collector: Collector,
     protocols: Vec<Protocol>,
 }
 
@@ -65,6 +67,7 @@ const LONGS: &[Long] = &[
     ("context", false, 'Z'),
     ("all-owners", false, '*'),
     ("proc-root", true, '/'),
+    ("collector", true, '+'),
 ];
 
 impl Options {
@@ -76,6 +79,10 @@ impl Options {
                 Arg::Flag(letter) => options.flag(letter)?,
                 Arg::Valued('/', value) => {
                     options.proc_root = Some(PathBuf::from(OsStr::from_bytes(&value)));
+                }
+                Arg::Valued('+', value) => {
+                    options.collector = Collector::from_name(&value)
+                        .ok_or_else(|| usage("--collector is one of auto, proc, bpf".to_owned()))?;
                 }
                 Arg::Valued(_, value) => options.family(&value)?,
                 // net-tools ignores operands too; a word that means nothing is more likely a slip.
@@ -198,6 +205,7 @@ usage: netstat [-vWnNcaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x
         -o, --timers             timers
         -W, --wide               whole addresses
         -c, --continuous         again every second
+            --collector NAME     auto, proc or bpf
             --proc-root DIR      a recorded /proc instead of the live one
 ";
 

@@ -80,7 +80,7 @@ impl Facts {
         }
         let mut holders = Holders::default();
         if options.processes {
-            holders = collect::socket_holders(source, options.collector);
+            holders = collect::socket_holders(source, options.collector, sockets.inet.len());
         }
         let mut pids: Vec<u32> = holders.list.iter().map(|h| h.pid).collect();
         if !options.numeric {
