@@ -61,12 +61,7 @@ pub enum Scope {
 
 /// Runs the iterator once.
 pub fn collect(scope: Scope) -> io::Result<Records> {
-    let mut btf = Vec::new();
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let directory = rustix::fs::open("/sys/kernel/btf", flags, Mode::empty())?;
-    source::read(directory.as_fd(), c"vmlinux", &mut btf)
-        .map_err(|_| io::Error::other("read /sys/kernel/btf/vmlinux"))?;
-    let places = Places::find(&btf).ok_or_else(|| io::Error::other("BTF lacks a member"))?;
+    let places = places()?;
     let program = assemble(&places, scope);
     let program = sys::bpf::load_iterator(&program, c"Dual MIT/GPL", places.attach)?;
     let link = sys::bpf::link_iterator(program.as_fd())?;
@@ -74,8 +69,67 @@ pub fn collect(scope: Scope) -> io::Result<Records> {
     read_records(&iterator)
 }
 
+/// The offsets as this boot's kernel has them, from the cache or from BTF.
+fn places() -> io::Result<Places> {
+    let boot = boot_id();
+    if let Some(places) = boot.as_deref().and_then(read_cache) {
+        return Ok(places);
+    }
+    let mut btf = Vec::new();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let directory = rustix::fs::open("/sys/kernel/btf", flags, Mode::empty())?;
+    source::read(directory.as_fd(), c"vmlinux", &mut btf)
+        .map_err(|_| io::Error::other("read /sys/kernel/btf/vmlinux"))?;
+    let places = Places::find(&btf).ok_or_else(|| io::Error::other("BTF lacks a member"))?;
+    if let Some(boot) = boot {
+        write_cache(&boot, &places);
+    }
+    Ok(places)
+}
+
+/// Reading five megabytes of BTF a page at a time takes longer than all the rest, and the answer is
+/// the same until the next boot. The file is believed only where root alone could have written it;
+/// what it says is checked again by the kernel's verifier.
+const CACHE: &str = "/run/sockeye-btf-offsets";
+const CACHE_BYTES_MAX: u64 = 4096;
+
+fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+fn read_cache(boot: &str) -> Option<Places> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let file = rustix::fs::open(CACHE, flags, Mode::empty()).ok()?;
+    let facts = rustix::fs::fstat(&file).ok()?;
+    let root_only = facts.st_uid == 0 && facts.st_mode & 0o022 == 0;
+    if !root_only || facts.st_size as u64 > CACHE_BYTES_MAX {
+        return None;
+    }
+    let mut text = Vec::with_capacity(CACHE_BYTES_MAX as usize);
+    rustix::io::read(&file, rustix::buffer::spare_capacity(&mut text)).ok()?;
+    let mut fields = crate::bytes::fields(&text);
+    if fields.next()? != boot.as_bytes() {
+        return None;
+    }
+    Places::from_numbers(fields.map(crate::bytes::signed))
+}
+
+/// Nothing is lost where it cannot be written: the next run reads BTF again.
+fn write_cache(boot: &str, places: &Places) {
+    let numbers: Vec<String> = places.numbers().iter().map(ToString::to_string).collect();
+    let text = format!("{boot} {}\n", numbers.join(" "));
+    let own = format!("{CACHE}.{}", std::process::id());
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(file) = rustix::fs::open(&own, flags, Mode::RUSR | Mode::WUSR) else { return };
+    let whole = rustix::io::write(&file, text.as_bytes()).is_ok_and(|n| n == text.len());
+    if !whole || rustix::fs::rename(&own, CACHE).is_err() {
+        let _ = rustix::fs::unlink(&own);
+    }
+}
+
 /// Member offsets, and the function the program attaches to.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Places {
     attach: u32,
     context_task: i16,
@@ -98,7 +152,61 @@ struct Places {
     inode_mode: i16,
 }
 
+const PLACES: usize = 19;
+
 impl Places {
+    fn numbers(&self) -> [i64; PLACES] {
+        [
+            i64::from(self.attach),
+            i64::from(self.context_task),
+            i64::from(self.context_fd),
+            i64::from(self.context_file),
+            i64::from(self.meta_seq),
+            i64::from(self.task_pid),
+            i64::from(self.task_tgid),
+            i64::from(self.task_leader),
+            i64::from(self.task_thread_pid),
+            i64::from(self.pid_level),
+            i64::from(self.pid_numbers),
+            i64::from(self.file_inode),
+            i64::from(self.file_references),
+            i64::from(self.file_flags),
+            i64::from(self.file_position),
+            i64::from(self.path_mount),
+            i64::from(self.path_dentry),
+            i64::from(self.inode_number),
+            i64::from(self.inode_mode),
+        ]
+    }
+
+    fn from_numbers(numbers: impl Iterator<Item = Option<i64>>) -> Option<Places> {
+        let mut numbers = numbers.map(|n| n.filter(|n| *n >= 0));
+        let attach = u32::try_from(numbers.next()??).ok()?;
+        let mut next = || i16::try_from(numbers.next()??).ok();
+        let places = Places {
+            attach,
+            context_task: next()?,
+            context_fd: next()?,
+            context_file: next()?,
+            meta_seq: next()?,
+            task_pid: next()?,
+            task_tgid: next()?,
+            task_leader: next()?,
+            task_thread_pid: next()?,
+            pid_level: next()?,
+            pid_numbers: next()?,
+            file_inode: next()?,
+            file_references: next()?,
+            file_flags: next()?,
+            file_position: next()?,
+            path_mount: next()?,
+            path_dentry: next()?,
+            inode_number: next()?,
+            inode_mode: next()?,
+        };
+        numbers.next().is_none().then_some(places)
+    }
+
     fn find(bytes: &[u8]) -> Option<Places> {
         let btf = Btf::parse(bytes)?;
         let [task, file, inode, meta, context, path, pid, attach] = btf.find([
@@ -349,6 +457,16 @@ mod tests {
         assert_eq!(seen, [(7, 4), (12, 5)]);
         assert!(parse_records(&raw(4, [1; 4], 0, 1, 1)).is_none());
         assert!(parse_records(b"").is_some());
+    }
+
+    #[test]
+    fn the_cache_says_what_was_put_in() {
+        let numbers: Vec<Option<i64>> = (1..=PLACES as i64).map(Some).collect();
+        let places = Places::from_numbers(numbers.iter().copied()).unwrap();
+        assert_eq!(places.numbers().map(Some).to_vec(), numbers);
+        assert_eq!(Places::from_numbers(numbers.iter().skip(1).copied()), None);
+        assert_eq!(Places::from_numbers(numbers.iter().chain(&[Some(1)]).copied()), None);
+        assert_eq!(Places::from_numbers([Some(-1)].into_iter()), None);
     }
 
     #[test]

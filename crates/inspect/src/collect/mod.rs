@@ -6,8 +6,9 @@ pub mod foreign;
 pub mod holders;
 pub mod sockets;
 
+use crate::counters;
 use crate::model::Snapshot;
-use crate::source::Source;
+use crate::source::{self, Source};
 use files::{Choice, Head, Want};
 
 /// Which collector reads the descriptors.
@@ -32,24 +33,15 @@ impl Collector {
 }
 
 /// From so many sockets or processes on, the few milliseconds that BPF takes to start are won back.
-const SOCKETS_MANY: usize = 3000;
+const SOCKETS_MANY: i64 = 3000;
 const PROCESSES_MANY: u64 = 700;
 
 /// What BPF says of all descriptors, where it is asked for or pays, and answers.
-fn records(
-    source: &Source,
-    collector: Collector,
-    sockets: usize,
-    scope: bpf::Scope,
-) -> Option<bpf::Records> {
+fn records(source: &Source, collector: Collector, scope: bpf::Scope) -> Option<bpf::Records> {
     let wanted = match collector {
         Collector::Proc => false,
         Collector::Bpf => true,
-        // The link count of /proc is its number of processes, and a little more.
-        Collector::Auto => {
-            sockets >= SOCKETS_MANY
-                || rustix::fs::fstat(source.root()).is_ok_and(|s| s.st_nlink > PROCESSES_MANY)
-        }
+        Collector::Auto => is_large(source),
     };
     if !wanted || !source.is_live() {
         return None;
@@ -57,30 +49,62 @@ fn records(
     bpf::collect(scope).ok()
 }
 
-/// Reads processes and their files into the snapshot, by the collector asked for or the best there is.
-pub fn processes(
+fn is_large(source: &Source) -> bool {
+    // The link count of /proc is its number of processes, and a little more.
+    if rustix::fs::fstat(source.root()).is_ok_and(|s| s.st_nlink > PROCESSES_MANY) {
+        return true;
+    }
+    let mut text = Vec::new();
+    let read = source::read(source.root(), c"net/sockstat", &mut text);
+    read.is_ok() && counters::pair(&text, b"sockets:", b"used") >= SOCKETS_MANY
+}
+
+/// What BPF says for a listing of files; nothing where /proc is to be read.
+pub fn file_records(
     source: &Source,
     collector: Collector,
     want: &Want<'_>,
+) -> Option<bpf::Records> {
+    let few = want.pids.is_some_and(|pids| pids.len() < PIDS_FEW);
+    // Close-on-exec belongs to the descriptor, which BPF does not show: where flags are asked, /proc.
+    if collector == Collector::Auto && (few || want.offsets) {
+        return None;
+    }
+    records(source, collector, bpf::Scope::Everything)
+}
+
+/// So many processes by number are opened one by one.
+const PIDS_FEW: usize = 100;
+
+/// Reads processes and their files into the snapshot.
+pub fn processes(
+    source: &Source,
+    want: &Want<'_>,
+    records: Option<bpf::Records>,
     snapshot: &mut Snapshot,
     choose: &mut dyn FnMut(&Head<'_>) -> Choice,
 ) {
-    let sockets = snapshot.sockets.inet.len() + snapshot.sockets.unix.len();
-    let few = want.pids.is_some_and(|pids| pids.len() < 100);
-    // Close-on-exec belongs to the descriptor, which BPF does not show: where flags are asked, /proc.
-    let collector = match collector {
-        Collector::Auto if few || want.offsets => Collector::Proc,
-        asked => asked,
-    };
-    let records = records(source, collector, sockets, bpf::Scope::Everything);
     snapshot.collector = if records.is_some() { "bpf" } else { "proc" };
     files::collect(source, want, records, snapshot, choose);
 }
 
 /// Who has which socket open, by the collector asked for or the best there is.
-pub fn socket_holders(source: &Source, collector: Collector, sockets: usize) -> holders::Holders {
-    match records(source, collector, sockets, bpf::Scope::Sockets) {
+pub fn socket_holders(source: &Source, collector: Collector) -> holders::Holders {
+    match records(source, collector, bpf::Scope::Sockets) {
         Some(records) => holders::from_records(&records),
         None => holders::scan(source),
     }
+}
+
+/// Runs both at once: the socket tables and the descriptors are of different locks of the kernel, and
+/// together take as long as the longer of the two.
+pub fn both<A: Send, B>(
+    one: impl FnOnce() -> A + Send,
+    other: impl FnOnce() -> B,
+) -> (Option<A>, B) {
+    std::thread::scope(|scope| {
+        let one = scope.spawn(one);
+        let other = other();
+        (one.join().ok(), other)
+    })
 }

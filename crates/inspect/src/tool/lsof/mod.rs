@@ -101,19 +101,24 @@ fn list(
 
 fn collect_facts(source: &Source, options: &Options, selection: &mut Selection) -> Facts {
     let mut snapshot = Snapshot { collector: "proc", ..Snapshot::default() };
-    let want = selection.sockets();
-    snapshot.sockets = sockets::collect(source, &want, &mut snapshot.arena);
+    let pids = selection.only_pids();
+    let want = files::Want {
+        pids: pids.as_deref(),
+        tasks: selection.tasks,
+        offsets: options.offset || options.file_flags(),
+        foreign: selection.foreign,
+    };
+    let tables = selection.sockets();
+    let (records, sockets) = collect::both(
+        || collect::file_records(source, options.collector, &want),
+        || sockets::collect(source, &tables, &mut snapshot.arena),
+    );
+    snapshot.sockets = sockets;
     let users = if options.numeric_users { Users::default() } else { Users::read() };
     let names = Names::read(!options.numeric_ports, !options.numeric_hosts);
     if !selection.nothing_can_match(&snapshot) {
-        let pids = selection.only_pids();
-        let want = files::Want {
-            pids: pids.as_deref(),
-            tasks: selection.tasks,
-            offsets: options.offset || options.file_flags(),
-            foreign: selection.foreign,
-        };
-        collect::processes(source, options.collector, &want, &mut snapshot, &mut |head| {
+        let records = records.flatten();
+        collect::processes(source, &want, records, &mut snapshot, &mut |head| {
             selection.choose(head)
         });
     }

@@ -66,14 +66,11 @@ fn pause_one_second() {
 impl Facts {
     pub fn collect(source: &Source, options: &Options) -> Facts {
         let mut arena = Arena::default();
-        let sockets = sockets::collect(source, &options.want(), &mut arena);
-        let mut holders = Holders::default();
-        let mut programs = programs::Programs::default();
-        if options.programs {
-            let listed = sockets.inet.len();
-            holders = collect::socket_holders(source, options.collector, listed);
-            programs = programs::Programs::read(source, &holders);
-        }
+        let scan = || options.programs.then(|| collect::socket_holders(source, options.collector));
+        let tables = || sockets::collect(source, &options.want(), &mut arena);
+        let (holders, sockets) = collect::both(scan, tables);
+        let holders = holders.flatten().unwrap_or_default();
+        let programs = programs::Programs::read(source, &holders);
         Facts {
             sockets,
             arena,

@@ -71,17 +71,20 @@ fn terminal_width() -> Option<usize> {
 impl Facts {
     pub fn collect(source: &Source, options: &Options) -> Result<Facts, Stop> {
         let mut arena = Arena::default();
-        let mut sockets = match recorded_dump() {
-            Some(path) => recorded(&path)?,
-            None => sockets::collect(source, &options.want(), &mut arena),
+        let scan = || options.processes.then(|| collect::socket_holders(source, options.collector));
+        let tables = || -> Result<Sockets, Stop> {
+            let mut sockets = match recorded_dump() {
+                Some(path) => recorded(&path)?,
+                None => sockets::collect(source, &options.want(), &mut arena),
+            };
+            let tables = options.tables;
+            if tables.netlink || tables.packet_raw || tables.packet_dgram {
+                sockets::add_others_by_diag(source, &mut sockets);
+            }
+            Ok(sockets)
         };
-        if options.tables.netlink || options.tables.packet_raw || options.tables.packet_dgram {
-            sockets::add_others_by_diag(source, &mut sockets);
-        }
-        let mut holders = Holders::default();
-        if options.processes {
-            holders = collect::socket_holders(source, options.collector, sockets.inet.len());
-        }
+        let (holders, sockets) = collect::both(scan, tables);
+        let (holders, sockets) = (holders.flatten().unwrap_or_default(), sockets?);
         let mut pids: Vec<u32> = holders.list.iter().map(|h| h.pid).collect();
         if !options.numeric {
             // A netlink port id is by custom the pid of its owner.
