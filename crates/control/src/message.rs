@@ -79,6 +79,10 @@ pub enum ToWorker {
 pub enum FromWorker {
     /// The engine is built and the listeners are watched.
     Ready,
+    /// It cannot begin; it will exit now, and another try would end alike.
+    Failed {
+        message: String,
+    },
     Status {
         id: u64,
         view: Box<WorkerView>,

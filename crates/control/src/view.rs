@@ -122,7 +122,9 @@ pub struct Counters {
 pub struct ConnectionView {
     /// The descriptor's number in the worker.
     pub fd: u32,
-    /// The client's address; for a Unix socket its pid and uid in words.
+    /// The process or thread that serves it, where that is not the worker itself.
+    pub served_by: Option<u32>,
+    /// The client's address; `unix:` for a Unix socket.
     pub peer: String,
     pub local: String,
     pub state: ConnectionState,

@@ -4,7 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
 use rustix::net::{SocketAddrAny, getpeername, getsockname, shutdown};
@@ -54,9 +54,19 @@ impl Conn {
             return Poll::Pending;
         }
         let before = self.inbox.len();
-        let result = self.core.io.borrow_mut().fill(self.key, &mut self.inbox, cx);
-        if let Poll::Ready(Ok(Fill::Data)) = result {
-            self.received += (self.inbox.len() - before) as u64;
+        let mut io = self.core.io.borrow_mut();
+        let result = io.fill(self.key, &mut self.inbox, cx);
+        match result {
+            Poll::Ready(Ok(Fill::Data)) => {
+                self.received += (self.inbox.len() - before) as u64;
+            }
+            Poll::Ready(_) => {}
+            // While it waits with nothing to send, a connection holds no buffer for sending.
+            Poll::Pending => {
+                if let Some(buffer) = self.out.take_buffer() {
+                    io.pool.give_out(buffer);
+                }
+            }
         }
         result
     }
@@ -116,6 +126,11 @@ impl Conn {
         self.core.io.borrow_mut().set_deadline(self.key, deadline);
     }
 
+    /// What somebody else can look at this connection by, for as long as it lives.
+    pub fn watcher(&self) -> Watcher {
+        Watcher { core: Rc::downgrade(&self.core), key: self.key }
+    }
+
     /// Tells the peer that nothing more will be sent; receiving goes on.
     pub fn shutdown_write(&mut self) -> io::Result<()> {
         let mut io = self.core.io.borrow_mut();
@@ -168,10 +183,42 @@ impl Conn {
     }
 
     fn with_fd<T>(&self, f: impl FnOnce(&OwnedFd) -> T) -> Option<T> {
-        match &self.core.io.borrow_mut().slot(self.key)?.handle {
-            Handle::Fd(fd) => Some(f(fd)),
-            Handle::Sim(_) => None,
+        with_fd(&self.core, self.key, f)
+    }
+}
+
+/// Looks at a connection that a task of its own is serving, and sets its deadline. Once the
+/// connection is gone it sees and does nothing.
+#[derive(Clone)]
+pub struct Watcher {
+    core: Weak<Core>,
+    key: Key,
+}
+
+impl Watcher {
+    pub fn set_deadline(&self, deadline: Tick) {
+        if let Some(core) = self.core.upgrade() {
+            core.io.borrow_mut().set_deadline(self.key, deadline);
         }
+    }
+
+    /// As [`Conn::peer_addr`].
+    pub fn peer_addr(&self) -> Option<SocketAddr> {
+        with_fd(&*self.core.upgrade()?, self.key, |fd| getpeername(fd).ok().flatten())
+            .flatten()
+            .and_then(ip)
+    }
+
+    /// As [`Conn::local_addr`].
+    pub fn local_addr(&self) -> Option<SocketAddr> {
+        with_fd(&*self.core.upgrade()?, self.key, |fd| getsockname(fd).ok()).flatten().and_then(ip)
+    }
+}
+
+fn with_fd<T>(core: &Core, key: Key, f: impl FnOnce(&OwnedFd) -> T) -> Option<T> {
+    match &core.io.borrow_mut().slot(key)?.handle {
+        Handle::Fd(fd) => Some(f(fd)),
+        Handle::Sim(_) => None,
     }
 }
 

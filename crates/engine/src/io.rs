@@ -304,13 +304,13 @@ impl Io {
         state.accepted.pop_front().map(|accepted| accepted.map(Handle::Fd))
     }
 
-    /// Stores a deadline; the wheel learns of it only if it knows nothing of the slot yet.
+    /// Stores a deadline. The wheel learns of it only when it would look at the slot too late.
     pub fn set_deadline(&mut self, key: Key, deadline: Tick) {
         let Some(slot) = self.slots.get_mut(key) else { return };
         slot.deadline = deadline;
         slot.timed_out = false;
-        if !slot.in_wheel && deadline != Tick::NEVER {
-            slot.in_wheel = true;
+        if deadline < slot.filed {
+            slot.filed = deadline;
             self.wheel.insert(deadline, Timed::Slot(key));
         }
     }
@@ -484,13 +484,16 @@ impl Io {
 
     fn expire_slot(&mut self, key: Key, now: Tick) {
         let Some(slot) = self.slots.get_mut(key) else { return };
-        slot.in_wheel = false;
+        if slot.filed > now {
+            return; // An older entry than the one that counts.
+        }
+        slot.filed = Tick::NEVER;
         if slot.deadline <= now {
             slot.timed_out = true;
             slot.read.wake();
             slot.write.wake();
         } else if slot.deadline != Tick::NEVER {
-            slot.in_wheel = true;
+            slot.filed = slot.deadline;
             self.wheel.insert(slot.deadline, Timed::Slot(key));
         }
     }

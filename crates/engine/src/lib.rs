@@ -43,7 +43,7 @@ mod timer;
 mod wake;
 
 pub use clock::Tick;
-pub use conn::{Conn, Fill};
+pub use conn::{Conn, Fill, Watcher};
 pub use core::{Engine, run};
 pub use listener::{Accepted, Listener};
 pub use model::sim::{Faults, Sim, SimId};

@@ -124,8 +124,8 @@ pub struct Slot {
     /// What the poller said when it was told of the slot.
     pub failed: Option<io::Error>,
     pub deadline: Tick,
-    /// An entry of the wheel points here.
-    pub in_wheel: bool,
+    /// When the earliest entry of the wheel that points here is due; `NEVER` when there is none.
+    pub filed: Tick,
     pub timed_out: bool,
     /// Its owner has let go; the slot stays until the kernel has too (rings only).
     pub closing: bool,
@@ -144,7 +144,7 @@ impl Slot {
             at_end: false,
             failed: None,
             deadline: Tick::NEVER,
-            in_wheel: false,
+            filed: Tick::NEVER,
             timed_out: false,
             closing: false,
             private,

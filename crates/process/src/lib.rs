@@ -1,1 +1,14 @@
-//! (being written)
+//! The lives of child processes: how each end is learned of, told in words, and followed by a new
+//! start.
+//!
+//! Who calls it: the master, for its workers, and a fork-per-connection acceptor, for its children.
+//! What it may know: processes and time as an argument. It knows no engine, no configuration and
+//! no HTTP. The parts that decide ([`Backoff`]) are pure; the parts that touch the kernel
+//! ([`reap`]) decide nothing.
+#![forbid(unsafe_code)]
+
+mod backoff;
+mod reap;
+
+pub use backoff::{Backoff, Pace};
+pub use reap::{Exit, How, children, kill, reap, signal_name, wait_one};

@@ -4,11 +4,15 @@
 //! the fuzz targets. Exit status: 0 done, 1 failed, 2 the command line cannot be understood.
 #![forbid(unsafe_code)]
 
+mod channel;
 pub mod cli;
+mod clock;
 pub mod config;
 pub mod grid;
+mod master;
 pub mod settings;
 pub mod verbs;
+mod worker;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -63,7 +67,9 @@ fn serve(args: ServeArgs) -> ExitCode {
     match prepare(args) {
         Ok((lowered, source)) => {
             lowered.warnings.iter().for_each(|warning| warn(warning));
-            start(lowered, source)
+            // The arguments have been read: their memory may become the process title.
+            sys::title::prepare();
+            master::run(lowered, source)
         }
         Err(failure) => finish(Output::plain(std::io::sink()), Err(failure)),
     }
@@ -73,12 +79,6 @@ fn prepare(args: ServeArgs) -> Result<(Lowered, Source), Failure> {
     let source = source(args)?;
     let lowered = source.load().map_err(|cause| Failure::Failed(cause.to_string()))?;
     Ok((lowered, source))
-}
-
-/// Where the master takes over: `crate::master::run(settings, source)`.
-fn start(_lowered: Lowered, _source: Source) -> ExitCode {
-    let failure = Failure::Failed("the server itself is not built yet in this version".into());
-    finish(Output::plain(std::io::sink()), Err(failure))
 }
 
 fn source(args: ServeArgs) -> Result<Source, Failure> {

@@ -21,6 +21,7 @@ pub mod select;
 pub mod shared;
 pub mod sigio;
 pub mod signal;
+pub mod socket;
 pub mod title;
 pub mod uring;
 pub mod waker;

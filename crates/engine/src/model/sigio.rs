@@ -6,6 +6,11 @@
 //! of somebody else (an event is only a hint, and the operation says `EAGAIN`); and over
 //! `RLIMIT_SIGPENDING`, which all processes of the user share, the kernel sends one plain `SIGIO`
 //! instead, after which everything is taken for ready once.
+//!
+//! A fourth concerns listeners: whom to signal is a property of the open file description, which
+//! every process that inherited the socket shares. The last to arm it gets the signals (on a
+//! reload the new worker, as it should be), nobody disarms it, and each looks at its listeners
+//! from time to time without being told.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd};
@@ -38,11 +43,18 @@ pub struct Sigio {
     batch: Vec<Signal>,
     /// Counts the batches.
     round: u64,
+    listeners: usize,
 }
+
+/// The longest wait while there are listeners: then they are tried unasked.
+const LISTENER_SWEEP: Duration = Duration::from_secs(1);
+/// In a busy process, waits between two such tries.
+const LISTENER_SWEEP_ROUNDS: u64 = 64;
 
 #[derive(Clone, Copy)]
 struct Owner {
     key: Key,
+    listener: bool,
     /// The last batch in which a signal named it.
     seen: u64,
 }
@@ -60,6 +72,7 @@ impl Sigio {
             fresh: Vec::new(),
             batch: Vec::new(),
             round: 0,
+            listeners: 0,
         })
     }
 
@@ -89,13 +102,14 @@ impl Poller for Sigio {
         true
     }
 
-    fn add(&mut self, fd: BorrowedFd<'_>, key: Key, _: Interest) -> io::Result<()> {
+    fn add(&mut self, fd: BorrowedFd<'_>, key: Key, interest: Interest) -> io::Result<()> {
         let number = fd.as_raw_fd() as usize;
         if self.owners.len() <= number {
             self.owners.resize(number + 1, None);
         }
-        self.owners[number] = Some(Owner { key, seen: 0 });
+        self.owners[number] = Some(Owner { key, listener: interest.listener, seen: 0 });
         self.fresh.push(key);
+        self.listeners += usize::from(interest.listener);
         sigio::arm(fd, io_signal(), self.thread)
     }
 
@@ -105,21 +119,31 @@ impl Poller for Sigio {
 
     fn remove(&mut self, fd: BorrowedFd<'_>, key: Key) {
         let entry = self.owners.get_mut(fd.as_raw_fd() as usize);
-        if let Some(entry) = entry.filter(|e| e.is_some_and(|owner| owner.key == key)) {
-            *entry = None;
-            // It fails only when the descriptor cannot be asynchronous, and then it never was.
-            let _ = sigio::disarm(fd);
+        let Some(entry) = entry.filter(|e| e.is_some_and(|owner| owner.key == key)) else { return };
+        if entry.take().is_some_and(|owner| owner.listener) {
+            self.listeners -= 1;
+            return;
         }
+        // It fails only when the descriptor cannot be asynchronous, and then it never was.
+        let _ = sigio::disarm(fd);
     }
 
     fn wait(&mut self, timeout: Option<Duration>, events: &mut Vec<Event>) -> io::Result<()> {
-        let timeout = if self.fresh.is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = match (self.fresh.is_empty(), self.listeners) {
+            (false, _) => Some(Duration::ZERO),
+            (true, 0) => timeout,
+            (true, _) => Some(timeout.unwrap_or(LISTENER_SWEEP).min(LISTENER_SWEEP)),
+        };
         self.batch.clear();
         if let Some(first) = signal::sigtimedwait(&self.signals, timeout)? {
             self.batch.push(first);
             self.queue.read(&mut self.batch)?;
         }
         events.extend(self.fresh.drain(..).map(any));
+        if self.batch.is_empty() || self.round.is_multiple_of(LISTENER_SWEEP_ROUNDS) {
+            let listeners = self.owners.iter().flatten().filter(|owner| owner.listener);
+            events.extend(listeners.map(|owner| any(owner.key)));
+        }
         if self.batch.iter().any(|signal| signal.number == SIGIO) {
             events.extend(self.owners.iter().flatten().map(|owner| any(owner.key)));
             return Ok(());

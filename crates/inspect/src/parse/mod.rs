@@ -12,11 +12,14 @@ pub mod maps;
 pub mod mounts;
 pub mod other;
 pub mod stat;
+pub mod status;
 pub mod unix;
 
 /// For the fuzzers: every text parser over the same bytes.
 pub fn fuzz_text(text: &[u8]) {
     let _ = stat::parse(text);
+    let _ = status::parse(text);
+    let _ = status::open_files_limit(text);
     inet::parse(text, |_| ());
     unix::parse(text, |_| ());
     other::netlink(text, |_| ());

@@ -113,6 +113,11 @@ pub fn finish(mut output: Output<'_>, result: Result<(), Failure>) -> ExitCode {
     }
 }
 
+/// Says what stops the work.
+pub fn complain_error(message: &str) {
+    complain(ERROR, "error", message);
+}
+
 /// Says something that does not stop the work.
 pub fn warn(message: &str) {
     complain(WARNING, "warning", message);

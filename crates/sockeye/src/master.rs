@@ -1,0 +1,484 @@
+//! The master: one thread that parses no byte from the network. It makes the listening sockets and
+//! keeps them, forks the workers, learns of their ends, and replaces them.
+//!
+//! ```text
+//! start ──▶ starting ──all READY──▶ serving ◀──────────────┐
+//!               │ one fails            │ HUP, `reload`      │ new generation READY:
+//!               ▼                      ▼                    │ the old one drains
+//!             exit 1               reloading ───────────────┘
+//!                                      │ one fails: the new one is stopped, the old one stays
+//! TERM, INT: stop at once · QUIT: drain, then exit · WINCH: drain the workers, keep the sockets
+//! USR1: reopen logs · CHLD: reap all that ended, start successors
+//! ```
+//! It waits in one poll(2) on a signalfd, the control socket and its clients, and the workers'
+//! channels. Listening sockets outlive every worker, so a connection that waits in the queue of
+//! one that died, or was replaced, is accepted by the next.
+
+mod control_socket;
+mod family;
+mod greeting;
+mod listeners;
+mod status;
+
+use std::io;
+use std::os::fd::AsFd;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ::control::{Command, FromWorker, Reply};
+use sys::poll::{IN, OUT, PollSet};
+use sys::signal::{
+    SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd, SignalSet,
+};
+
+use crate::cli::output::warn;
+use crate::clock;
+use crate::config::{Lowered, Source};
+use crate::settings::Settings;
+use crate::worker;
+use control_socket::{ClientId, ControlSocket};
+use family::{Event, Family, Fork};
+use listeners::Listeners;
+use status::Questions;
+
+/// The signals that the master reads as data.
+const SIGNALS: [i32; 8] = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
+
+/// Starts the family and tends it until it ends. In a forked worker this never returns.
+pub fn run(lowered: Lowered, source: Source) -> ExitCode {
+    match Master::begin(lowered.settings, source) {
+        Ok(master) => master.tend(),
+        Err(message) => {
+            crate::cli::output::complain_error(&message);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// How the family ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Ending {
+    /// It does not, for now.
+    None,
+    /// When the last worker has drained.
+    Drained,
+    /// At once; what is left at this instant is killed.
+    Stopped(Instant),
+}
+
+struct Master {
+    source: Source,
+    settings: Arc<Settings>,
+    signals: SignalFd,
+    listeners: Listeners,
+    family: Family,
+    control: Option<ControlSocket>,
+    questions: Questions,
+    started: Instant,
+    ending: Ending,
+    /// Who waits for the reload that is under way.
+    reload_asked_by: Vec<ClientId>,
+    /// Asked for while one was under way or too many generations lived: done when it can be.
+    reload_again: Option<Vec<ClientId>>,
+    /// The start has been told of.
+    greeted: bool,
+    exit_code: ExitCode,
+}
+
+/// What a descriptor of the poll set stands for.
+mod tag {
+    pub const SIGNALS: u64 = 0;
+    pub const CONTROL: u64 = 1;
+    pub const CLIENT: u64 = 1 << 32;
+    pub const WORKER: u64 = 1 << 33;
+}
+
+impl Master {
+    fn begin(mut settings: Settings, source: Source) -> Result<Master, String> {
+        raise_descriptor_limit();
+        fall_back(&mut settings)?;
+        if settings.user.is_some() && !rustix::process::geteuid().is_root() {
+            warn("only root can become another user: the workers keep this one");
+            settings.user = None;
+        }
+        let set = SignalSet::of(&SIGNALS);
+        sys::signal::block(&set).map_err(|e| format!("block signals: {e}"))?;
+        let signals = SignalFd::new(&set).map_err(|e| format!("signalfd: {e}"))?;
+        // Children of a worker that dies become ours to reap, instead of nobody's.
+        let me = rustix::process::getpid();
+        rustix::process::set_child_subreaper(Some(me))
+            .map_err(|e| format!("become a subreaper: {e}"))?;
+        let listeners = Listeners::bind(&settings)?;
+        let control = ControlSocket::bind(&settings.control).unwrap_or_else(|message| {
+            warn(&message);
+            None
+        });
+        prepare_log(&settings);
+        sys::title::set("sockeye: master");
+        Ok(Master {
+            family: Family::new(&settings)?,
+            settings: Arc::new(settings),
+            source,
+            signals,
+            listeners,
+            control,
+            questions: Questions::default(),
+            started: clock::now(),
+            ending: Ending::None,
+            reload_asked_by: Vec::new(),
+            reload_again: None,
+            greeted: false,
+            exit_code: ExitCode::SUCCESS,
+        })
+    }
+
+    fn tend(mut self) -> ExitCode {
+        self.family.begin_generation(self.settings.clone(), clock::now());
+        loop {
+            while let Some(fork) = self.family.next_start(clock::now()) {
+                if let Some(plan) = self.start(fork) {
+                    // This is the worker: the master's descriptors go, its files stay.
+                    drop(self);
+                    worker::main(plan);
+                }
+            }
+            if self.is_over() {
+                return self.end();
+            }
+            let ready = match self.wait() {
+                Ok(ready) => ready,
+                Err(error) => {
+                    warn(&format!("poll: {error}"));
+                    return self.end();
+                }
+            };
+            for tag in ready {
+                self.on_ready(tag);
+            }
+            self.on_time();
+        }
+    }
+
+    /// Forks one worker. `Some`: this is it.
+    fn start(&mut self, fork: Fork) -> Option<worker::Plan> {
+        match self.family.fork(&fork, &self.listeners) {
+            Ok(plan) => plan,
+            Err(error) => {
+                warn(&format!("start worker {}: {error}", fork.index + 1));
+                let events = self.family.could_not_start(&fork, clock::now());
+                self.on_events(events);
+                None
+            }
+        }
+    }
+
+    fn wait(&mut self) -> io::Result<Vec<u64>> {
+        let mut set = PollSet::default();
+        set.push(self.signals.as_fd(), IN, tag::SIGNALS);
+        if let Some(control) = &self.control {
+            set.push(control.as_fd(), IN, tag::CONTROL);
+            for (id, client) in control.clients() {
+                let write = if client.wants_to_write() { OUT } else { 0 };
+                set.push(client.as_fd(), IN | write, tag::CLIENT + id.0);
+            }
+        }
+        for (id, channel) in self.family.channels() {
+            let write = if channel.wants_to_write() { OUT } else { 0 };
+            set.push(channel.as_fd(), IN | write, tag::WORKER + id);
+        }
+        let next = [self.family.next_time(), self.questions.next_time(), self.ending.next_time()];
+        let now = clock::now();
+        let timeout = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
+        set.wait(timeout)?;
+        Ok(set.ready().map(|(tag, _)| tag).collect())
+    }
+
+    fn on_ready(&mut self, tag: u64) {
+        match tag {
+            tag::SIGNALS => self.on_signals(),
+            tag::CONTROL => {
+                if let Some(control) = &mut self.control {
+                    control.accept();
+                }
+            }
+            worker if worker >= tag::WORKER => self.on_worker(worker - tag::WORKER),
+            client => self.on_client(ClientId(client - tag::CLIENT)),
+        }
+    }
+
+    fn on_time(&mut self) {
+        let now = clock::now();
+        let events = self.family.on_time(now);
+        self.on_events(events);
+        for finished in self.questions.overdue(now) {
+            self.answer_status(finished);
+        }
+        if let Ending::Stopped(at) = self.ending
+            && now >= at
+        {
+            self.family.kill_all();
+        }
+        if self.family.may_begin_generation()
+            && self.ending == Ending::None
+            && let Some(clients) = self.reload_again.take()
+        {
+            self.reload(clients);
+        }
+    }
+
+    fn on_signals(&mut self) {
+        let mut signals = Vec::new();
+        while self.signals.read(&mut signals).is_ok_and(|n| n > 0) {}
+        for signal in signals {
+            match signal.number {
+                SIGCHLD => {}
+                SIGHUP => self.reload(Vec::new()),
+                SIGUSR1 => self.reopen_logs(),
+                SIGWINCH => self.family.drain_all(clock::now()),
+                SIGQUIT => self.stop(false),
+                SIGTERM | SIGINT => self.stop(true),
+                SIGUSR2 => warn("upgrading in place (SIGUSR2) is not available in this version"),
+                _ => {}
+            }
+        }
+        let mut exits = Vec::new();
+        process::reap(&mut exits);
+        for exit in exits {
+            let events = self.family.on_exit(exit, clock::now());
+            self.on_events(events);
+        }
+    }
+
+    fn on_worker(&mut self, id: u64) {
+        let (messages, error) = self.family.receive(id);
+        if let Some(error) = error {
+            warn(&format!("a worker sent what is no message: {error}"));
+        }
+        for message in messages {
+            match message {
+                FromWorker::Ready => {
+                    let events = self.family.on_ready(id, clock::now());
+                    self.on_events(events);
+                }
+                FromWorker::Failed { message } => self.family.on_failed(id, message),
+                FromWorker::Status { id: question, view } => {
+                    if let Some(finished) = self.questions.answered(question, id, *view) {
+                        self.answer_status(finished);
+                    }
+                }
+                FromWorker::AskStatus { id: question } => {
+                    self.ask_status(status::Asker::Worker { id, question });
+                }
+            }
+        }
+    }
+
+    fn on_events(&mut self, events: Vec<Event>) {
+        for event in events {
+            match event {
+                Event::GenerationReady(generation) => self.on_generation_ready(generation),
+                Event::GenerationFailed { generation, reason } => {
+                    self.on_generation_failed(generation, reason);
+                }
+                Event::WorkerGone(id) => {
+                    for finished in self.questions.gone(id) {
+                        self.answer_status(finished);
+                    }
+                }
+                Event::Said(message) => warn(&message),
+            }
+        }
+    }
+
+    fn on_generation_ready(&mut self, generation: u64) {
+        if !std::mem::replace(&mut self.greeted, true) {
+            greeting::print(&self.settings, &self.listeners, &self.family);
+        }
+        for client in std::mem::take(&mut self.reload_asked_by) {
+            self.reply(client, &Reply::Reloaded { generation });
+        }
+    }
+
+    fn on_generation_failed(&mut self, generation: u64, reason: String) {
+        if !self.greeted {
+            crate::cli::output::complain_error(&reason);
+            self.exit_code = ExitCode::FAILURE;
+            self.stop(true);
+            return;
+        }
+        let message =
+            format!("generation {generation} could not start, the old one stays: {reason}");
+        warn(&message);
+        if let Some(old) = self.family.serving_settings() {
+            self.settings = old;
+        }
+        for client in std::mem::take(&mut self.reload_asked_by) {
+            self.reply(client, &Reply::Refused { message: message.clone() });
+        }
+    }
+
+    fn on_client(&mut self, id: ClientId) {
+        let Some(control) = &mut self.control else { return };
+        for command in control.receive(id) {
+            match command {
+                Command::Status => self.ask_status(status::Asker::Client(id)),
+                Command::Reload => self.reload(vec![id]),
+                Command::ReopenLogs => {
+                    self.reopen_logs();
+                    self.reply(id, &Reply::Done);
+                }
+                // The connection stays open until the master ends, which is how the client knows.
+                Command::Stop { fast } => {
+                    self.reply(id, &Reply::Done);
+                    self.stop(fast);
+                }
+            }
+        }
+    }
+
+    fn reply(&mut self, client: ClientId, reply: &Reply) {
+        if let Some(control) = &mut self.control {
+            control.send(client, reply);
+        }
+    }
+
+    /// Reads the configuration again and starts a generation with it. An error leaves everything
+    /// as it was.
+    fn reload(&mut self, clients: Vec<ClientId>) {
+        if self.ending != Ending::None {
+            let message = "the server is stopping".to_owned();
+            clients
+                .iter()
+                .for_each(|c| self.reply(*c, &Reply::Refused { message: message.clone() }));
+            return;
+        }
+        if !self.family.may_begin_generation() {
+            self.reload_again.get_or_insert_default().extend(clients);
+            return;
+        }
+        match self.load() {
+            Ok(settings) => {
+                self.settings = Arc::new(settings);
+                self.reload_asked_by = clients;
+                self.family.begin_generation(self.settings.clone(), clock::now());
+            }
+            Err(message) => {
+                warn(&format!("not reloaded: {message}"));
+                let refused = Reply::Refused { message };
+                clients.iter().for_each(|client| self.reply(*client, &refused));
+            }
+        }
+    }
+
+    fn load(&mut self) -> Result<Settings, String> {
+        let lowered = self.source.load().map_err(|error| error.to_string())?;
+        lowered.warnings.iter().for_each(|warning| warn(warning));
+        let mut settings = lowered.settings;
+        fall_back(&mut settings)?;
+        if !rustix::process::geteuid().is_root() {
+            settings.user = None;
+        }
+        // The control socket is where people already look for it.
+        settings.control.clone_from(&self.settings.control);
+        self.listeners.rebind(&settings)?;
+        self.family.make_room(&settings)?;
+        prepare_log(&settings);
+        Ok(settings)
+    }
+
+    fn reopen_logs(&mut self) {
+        prepare_log(&self.settings);
+        self.family.tell_all(&::control::ToWorker::ReopenLogs);
+    }
+
+    fn stop(&mut self, fast: bool) {
+        let now = clock::now();
+        if fast {
+            const STOP_WAIT: Duration = Duration::from_secs(2);
+            if !matches!(self.ending, Ending::Stopped(_)) {
+                self.ending = Ending::Stopped(now + STOP_WAIT);
+                self.family.stop_all();
+            }
+        } else if self.ending == Ending::None {
+            self.ending = Ending::Drained;
+            self.family.drain_all(now);
+        }
+    }
+
+    fn is_over(&self) -> bool {
+        self.ending != Ending::None && self.family.is_empty()
+    }
+
+    fn end(mut self) -> ExitCode {
+        // Connections' children whose acceptor was killed are ours now: nobody is left behind.
+        for pid in process::children() {
+            process::kill(pid, rustix::process::Signal::KILL);
+        }
+        while !process::children().is_empty() {
+            process::wait_one();
+        }
+        self.listeners.remove_paths();
+        if let Some(control) = self.control.take() {
+            control.remove();
+        }
+        self.exit_code
+    }
+
+    fn ask_status(&mut self, asker: status::Asker) {
+        let workers = self.family.ask_all_status(|id| self.questions.next_id(id));
+        if let Some(finished) = self.questions.begin(asker, workers, clock::now()) {
+            self.answer_status(finished);
+        }
+    }
+
+    fn answer_status(&mut self, finished: status::Finished) {
+        let view = Box::new(status::view(self, finished.views, finished.silent));
+        match finished.asker {
+            status::Asker::Client(client) => self.reply(client, &Reply::Status(view)),
+            status::Asker::Worker { id, question } => {
+                self.family.tell(id, &::control::ToWorker::Status { id: question, view });
+            }
+        }
+    }
+}
+
+impl Ending {
+    fn next_time(self) -> Option<Instant> {
+        match self {
+            Ending::Stopped(at) => Some(at),
+            Ending::None | Ending::Drained => None,
+        }
+    }
+}
+
+/// As many descriptors as the hard limit allows, for as many connections.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    // A refusal leaves the limit as it is, and accept says so when it is reached.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+}
+
+/// Uses epoll where the kernel refuses the chosen model, unless that is forbidden.
+fn fall_back(settings: &mut Settings) -> Result<(), String> {
+    let Err(error) = settings.io_model.probe() else { return Ok(()) };
+    let name = settings.io_model.name();
+    if settings.strict {
+        return Err(format!("I/O model {name}: {error} (without --strict, epoll would be used)"));
+    }
+    warn(&format!("{name}: {error}; using epoll instead"));
+    settings.io_model = engine::Model::Epoll;
+    Ok(())
+}
+
+/// Makes the log file while we may, for workers that will be another user.
+fn prepare_log(settings: &Settings) {
+    let crate::settings::AccessLog::File(path) = &settings.access_log else { return };
+    let made = std::fs::File::options().append(true).create(true).open(path);
+    if let (Ok(file), Some(Ok(user))) = (made, settings.user.as_deref().map(crate::config::account))
+    {
+        // Not ours to give away: the workers will say that they cannot open it.
+        let _ = std::os::unix::fs::fchown(&file, Some(user.uid), Some(user.gid));
+    }
+}

@@ -1,0 +1,233 @@
+//! The listening sockets: made once, kept by the master over every worker's life.
+//!
+//! A TCP address has one socket for each unit that accepts (`SO_REUSEPORT`, which spreads
+//! connections evenly), or one that all share. Sockets are never closed while their address is
+//! served, even when there are fewer units than before: connections wait in their queues.
+
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::io::Errno;
+use rustix::net::{
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
+    sockopt,
+};
+
+use crate::settings::{ListenAddress, ListenerSharing, ProcessModel, Settings};
+
+/// All sockets of one address.
+pub struct Listener {
+    /// As it was asked for.
+    asked: ListenAddress,
+    /// As it is: a port 0 has become a number.
+    pub address: ListenAddress,
+    pub sockets: Vec<OwnedFd>,
+}
+
+#[derive(Default)]
+pub struct Listeners {
+    pub all: Vec<Listener>,
+}
+
+impl Listeners {
+    pub fn bind(settings: &Settings) -> Result<Listeners, String> {
+        let mut listeners = Listeners::default();
+        listeners.rebind(settings)?;
+        Ok(listeners)
+    }
+
+    /// Brings the sockets up to the settings. An error changes nothing.
+    pub fn rebind(&mut self, settings: &Settings) -> Result<(), String> {
+        let mut fresh = Vec::new();
+        for asked in &settings.listen {
+            if !self.all.iter().chain(&fresh).any(|listener| listener.asked == *asked) {
+                fresh.push(open(asked, settings)?);
+            }
+        }
+        for listener in self.all.iter_mut().filter(|l| settings.listen.contains(&l.asked)) {
+            listener.widen(settings)?;
+        }
+        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.all)
+            .into_iter()
+            .partition(|l| settings.listen.contains(&l.asked));
+        gone.iter().for_each(Listener::remove_path);
+        self.all = kept.into_iter().chain(fresh).collect();
+        Ok(())
+    }
+
+    /// The sockets that unit `index` of `count` accepts from: its own of each address, those that
+    /// no other unit has, and all that are shared.
+    pub fn of_unit(&self, index: usize, count: usize) -> io::Result<Vec<OwnedFd>> {
+        let mut sockets = Vec::new();
+        for listener in &self.all {
+            let shared = listener.sockets.len() == 1;
+            let mine = listener.sockets.iter().enumerate();
+            for (_, socket) in mine.filter(|(at, _)| shared || at % count == index) {
+                sockets.push(socket.try_clone()?);
+            }
+        }
+        Ok(sockets)
+    }
+
+    pub fn remove_paths(&self) {
+        self.all.iter().for_each(Listener::remove_path);
+    }
+}
+
+impl Listener {
+    /// Adds sockets until each unit has one, where units have their own.
+    fn widen(&mut self, settings: &Settings) -> Result<(), String> {
+        let ListenAddress::Tcp(address) = self.address else { return Ok(()) };
+        if self.sockets.len() == 1 && wanted(settings) > 1 && !is_reuseport(&self.sockets[0]) {
+            return Ok(()); // Shared once, shared for good.
+        }
+        while self.sockets.len() < wanted(settings) {
+            let socket = tcp(address, settings.backlog, true);
+            self.sockets.push(socket.map_err(|error| explain(&self.asked, &error))?);
+        }
+        Ok(())
+    }
+
+    fn remove_path(&self) {
+        if let ListenAddress::Unix(path) = &self.address {
+            // Gone already is what is wanted.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+
+    /// Connections that wait to be accepted, over all sockets, as the kernel counts them
+    /// (`tcpi_unacked` of a listening socket, tcp(7)).
+    pub fn queue(&self) -> Option<u32> {
+        let ListenAddress::Tcp(_) = self.address else { return None };
+        self.sockets.iter().map(|socket| sys::socket::accept_queue(socket).ok()).sum()
+    }
+
+    pub fn first_fd(&self) -> u32 {
+        self.sockets.first().map_or(0, |socket| socket.as_raw_fd().cast_unsigned())
+    }
+}
+
+fn is_reuseport(socket: &OwnedFd) -> bool {
+    sockopt::socket_reuseport(socket).unwrap_or(false)
+}
+
+/// Sockets an address should have.
+fn wanted(settings: &Settings) -> usize {
+    let units_of_their_own =
+        matches!(settings.process_model, ProcessModel::Prefork | ProcessModel::ThreadPerCore);
+    match settings.listeners {
+        ListenerSharing::PerWorker if units_of_their_own => settings.workers,
+        _ => 1,
+    }
+}
+
+fn open(asked: &ListenAddress, settings: &Settings) -> Result<Listener, String> {
+    let listener = match asked {
+        ListenAddress::Tcp(address) => open_tcp(*address, settings),
+        ListenAddress::Unix(path) => open_unix(path, settings.backlog),
+    };
+    listener.map_err(|error| explain(asked, &error))
+}
+
+fn open_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listener> {
+    let count = wanted(settings);
+    let asked = ListenAddress::Tcp(address);
+    // Bound plainly first: SO_REUSEPORT would let us share a port with another program of the same
+    // user that has it too, and take its connections.
+    let first = tcp(address, settings.backlog, false)?;
+    let address = SocketAddr::try_from(getsockname(&first)?)?;
+    let mut sockets = vec![first];
+    if count > 1 {
+        sockets.clear();
+        for _ in 0..count {
+            sockets.push(tcp(address, settings.backlog, true)?);
+        }
+    }
+    Ok(Listener { asked, address: ListenAddress::Tcp(address), sockets })
+}
+
+/// TCP_NODELAY is inherited by accepted sockets, which saves a call for each.
+fn tcp(address: SocketAddr, backlog: u32, reuseport: bool) -> io::Result<OwnedFd> {
+    let family = AddressFamily::from_raw(if address.is_ipv4() { 2 } else { 10 });
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    sockopt::set_socket_reuseaddr(&socket, true)?;
+    sockopt::set_socket_reuseport(&socket, reuseport)?;
+    sockopt::set_tcp_nodelay(&socket, true)?;
+    bind(&socket, &address)?;
+    listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    Ok(socket)
+}
+
+fn open_unix(path: &Path, backlog: u32) -> io::Result<Listener> {
+    remove_stale(path)?;
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    bind(&socket, &SocketAddrUnix::new(path)?)?;
+    // Who may connect is for the folder to say, as with any server's socket.
+    std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
+    listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    let address = ListenAddress::Unix(path.to_owned());
+    Ok(Listener { asked: address.clone(), address, sockets: vec![socket] })
+}
+
+/// A socket that a killed server left behind is removed; one that answers is in use.
+pub fn remove_stale(path: &Path) -> io::Result<()> {
+    match std::os::unix::net::UnixStream::connect(path) {
+        Ok(_) => Err(Errno::ADDRINUSE.into()),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+            std::fs::remove_file(path)
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+/// The error with what would help.
+fn explain(address: &ListenAddress, error: &io::Error) -> String {
+    let remedy = match (Errno::from_io_error(error), address) {
+        (Some(Errno::ADDRINUSE), ListenAddress::Tcp(tcp)) => in_use(*tcp),
+        (Some(Errno::ADDRINUSE), ListenAddress::Unix(_)) => {
+            ": another program answers there; stop it or choose another path".into()
+        }
+        (Some(Errno::ACCESS), ListenAddress::Tcp(tcp)) => format!(
+            ": ports below 1024 are root's; use one such as {}, or give the program \
+             CAP_NET_BIND_SERVICE",
+            u32::from(tcp.port()) + 8000
+        ),
+        (Some(Errno::ACCESS | Errno::PERM), ListenAddress::Unix(path)) => {
+            format!(": the folder {} must be writable", folder(path).display())
+        }
+        (Some(Errno::NOENT), ListenAddress::Unix(path)) => {
+            format!(": make the folder {} first", folder(path).display())
+        }
+        (Some(Errno::ADDRNOTAVAIL), _) => ": no interface of this machine has it; `ip addr` \
+             lists those there are, and 0.0.0.0 or [::] mean all of them"
+            .into(),
+        (Some(Errno::AFNOSUPPORT), _) => ": this machine has no IPv6; use 0.0.0.0".into(),
+        _ => String::new(),
+    };
+    format!("listen on {address}: {error}{remedy}")
+}
+
+fn folder(path: &Path) -> PathBuf {
+    path.parent().map_or_else(|| "/".into(), Path::to_owned)
+}
+
+/// Who has the port, where that can be found out.
+fn in_use(address: SocketAddr) -> String {
+    let holders = inspect::listener_holders(address);
+    let names: Vec<String> =
+        holders.iter().take(3).map(|h| format!("{} (pid {})", h.name, h.pid)).collect();
+    match names.len() {
+        0 => {
+            ": another process has it (as root, its name could be said); choose another port with \
+              --listen"
+                .into()
+        }
+        _ => {
+            format!(": held by {}; stop it or choose another port with --listen", names.join(", "))
+        }
+    }
+}

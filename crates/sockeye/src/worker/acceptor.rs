@@ -1,0 +1,427 @@
+//! The acceptor of fork-per-connection and thread-per-connection: it accepts, hands each
+//! connection to a child process or a thread of its own, and serves none itself.
+//!
+//! It has no engine: an epoll instance or a ring must not exist when it forks, since a child would
+//! inherit the one's registrations and share the other's memory. Between the fork and the child's
+//! first step parent and child each close what is not theirs: the parent the connection, the child
+//! the listeners, the master's channel and its siblings' channels. Its children's ends arrive by
+//! signalfd(2), and every one that has ended is reaped before the next connection is accepted.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use control::{
+    ConnectionState, ConnectionView, FromWorker, ToWorker, WorkerRole, WorkerState, WorkerView,
+};
+use engine::Model;
+use rustix::io::Errno;
+use rustix::net::{SocketFlags, accept_with, getpeername};
+use rustix::process::Signal;
+use serve::Counter;
+use std::sync::atomic::Ordering;
+use sys::fork::Forked;
+use sys::poll::{IN, OUT, PollSet};
+use sys::signal::{SIGCHLD, SignalFd, SignalSet};
+
+use super::unit::{About, Unit, Work, counters};
+use super::{Plan, Seat};
+use crate::channel::Channel;
+use crate::cli::output::warn;
+use crate::clock;
+
+/// How long accepting rests when processes, threads, memory or descriptors have run out.
+const REST: Duration = Duration::from_millis(100);
+/// How long children that were told to stop may take.
+const STOP_WAIT: Duration = Duration::from_secs(1);
+/// The stack of a connection's thread.
+const STACK_BYTES: usize = 512 * 1024;
+/// Connections listed in one status.
+const LISTED_MAX: usize = 1000;
+
+/// Forks for each connection.
+pub fn forking(plan: &Plan, seats: Vec<Seat>, model: Model) -> Result<(), String> {
+    let set = SignalSet::of(&[SIGCHLD]);
+    sys::signal::block(&set).map_err(|e| format!("block SIGCHLD: {e}"))?;
+    let ends = SignalFd::new(&set).map_err(|e| format!("signalfd: {e}"))?;
+    run(plan, seats, model, Some(ends))
+}
+
+/// Makes a thread for each connection.
+pub fn threading(plan: &Plan, seats: Vec<Seat>, model: Model) -> Result<(), String> {
+    run(plan, seats, model, None)
+}
+
+fn run(plan: &Plan, seats: Vec<Seat>, model: Model, ends: Option<SignalFd>) -> Result<(), String> {
+    let Some(seat) = seats.into_iter().next() else { return Ok(()) };
+    match Acceptor::new(plan, seat, model, ends)?.work() {
+        Fate::Ended => Ok(()),
+        Fate::Child(unit) => {
+            // This is the child. Everything of the acceptor's was dropped with it.
+            sys::title::set("sockeye: connection");
+            sys::fork::exit(i32::from(unit.run().is_err()))
+        }
+    }
+}
+
+/// How the loop ends in the process it ends in.
+enum Fate {
+    Ended,
+    Child(Box<Unit>),
+}
+
+enum Life {
+    Process(u32),
+    Thread(JoinHandle<()>),
+}
+
+struct Child {
+    life: Life,
+    channel: Channel<FromWorker>,
+    peer: Option<SocketAddr>,
+    local: Option<SocketAddr>,
+    fd: u32,
+    since: Instant,
+}
+
+struct Acceptor {
+    about: About,
+    channel: Channel<ToWorker>,
+    listeners: Vec<OwnedFd>,
+    /// Where children's ends are told of; none when they are threads.
+    ends: Option<SignalFd>,
+    children: HashMap<u64, Child>,
+    next_child: u64,
+    /// The children's questions to the master, by the id they were passed on with.
+    questions: HashMap<u64, (u64, u64)>,
+    next_question: u64,
+    started: Instant,
+    draining: bool,
+    /// Set by `Stop`: when what is left is killed.
+    stop_at: Option<Instant>,
+    rest_until: Option<Instant>,
+    said_full: bool,
+}
+
+/// What a descriptor of the poll set stands for.
+mod tag {
+    pub const ENDS: u64 = 0;
+    pub const MASTER: u64 = 1;
+    pub const LISTENER: u64 = 2;
+    pub const CHILD: u64 = 1 << 32;
+}
+
+impl Acceptor {
+    fn new(
+        plan: &Plan,
+        seat: Seat,
+        model: Model,
+        ends: Option<SignalFd>,
+    ) -> Result<Acceptor, String> {
+        let channel = Channel::new(seat.channel).map_err(|e| format!("the channel: {e}"))?;
+        if let Some(root) = &plan.settings.root {
+            // What every child would fail by is better said once and now.
+            let folder = serve::Folder::open(root, Default::default());
+            folder.map_err(|e| format!("serve {}: {e}", root.display()))?;
+        }
+        Ok(Acceptor {
+            about: About {
+                settings: plan.settings.clone(),
+                model,
+                generation: plan.generation,
+                role: WorkerRole::Child,
+                counters: seat.counters,
+            },
+            channel,
+            listeners: seat.listeners,
+            ends,
+            children: HashMap::new(),
+            next_child: 0,
+            questions: HashMap::new(),
+            next_question: 0,
+            started: clock::now(),
+            draining: false,
+            stop_at: None,
+            rest_until: None,
+            said_full: false,
+        })
+    }
+
+    fn work(mut self) -> Fate {
+        self.channel.send(&FromWorker::Ready);
+        loop {
+            let ready = match self.wait() {
+                Ok(ready) => ready,
+                Err(error) => {
+                    warn(&format!("acceptor: poll: {error}"));
+                    return Fate::Ended;
+                }
+            };
+            let mut accepting = false;
+            for tag in ready {
+                match tag {
+                    tag::ENDS => {}
+                    tag::MASTER => self.obey(),
+                    child if child >= tag::CHILD => self.hear(child - tag::CHILD),
+                    _ => accepting = true,
+                }
+            }
+            self.reap();
+            if accepting && let Some(unit) = self.accept() {
+                drop(self);
+                return Fate::Child(unit);
+            }
+            if self.is_over() {
+                return Fate::Ended;
+            }
+        }
+    }
+
+    fn is_over(&mut self) -> bool {
+        let Some(stop_at) = self.stop_at else { return self.draining && self.children.is_empty() };
+        let late = clock::now() >= stop_at;
+        if late {
+            for child in self.children.values() {
+                if let Life::Process(pid) = child.life {
+                    process::kill(pid, Signal::KILL);
+                }
+            }
+        }
+        // Threads end with the process.
+        self.ends.is_none() || self.children.is_empty() || late
+    }
+
+    /// The tags of what is ready.
+    fn wait(&mut self) -> io::Result<Vec<u64>> {
+        let mut set = PollSet::default();
+        if let Some(ends) = &self.ends {
+            set.push(ends.as_fd(), IN, tag::ENDS);
+        }
+        if !self.channel.closed {
+            let write = if self.channel.wants_to_write() { OUT } else { 0 };
+            set.push(self.channel.as_fd(), IN | write, tag::MASTER);
+        }
+        for (id, child) in &self.children {
+            if !child.channel.closed {
+                let write = if child.channel.wants_to_write() { OUT } else { 0 };
+                set.push(child.channel.as_fd(), IN | write, tag::CHILD + id);
+            }
+        }
+        let timeout = self.stop_at.or(self.rest()).map(|at| at - clock::now().min(at));
+        if !self.draining && self.rest_until.is_none() && self.has_room() {
+            for listener in &self.listeners {
+                set.push(listener.as_fd(), IN, tag::LISTENER);
+            }
+        }
+        set.wait(timeout)?;
+        Ok(set.ready().map(|(tag, _)| tag).collect())
+    }
+
+    /// The end of the rest, while it lasts.
+    fn rest(&mut self) -> Option<Instant> {
+        self.rest_until = self.rest_until.filter(|until| clock::now() < *until);
+        self.rest_until
+    }
+
+    fn has_room(&mut self) -> bool {
+        let limit = self.about.settings.limits.max_children;
+        let full = self.children.len() >= limit;
+        if full && !std::mem::replace(&mut self.said_full, true) {
+            warn(&format!(
+                "{limit} connections are being served, the most allowed: further ones wait in the \
+                 queue (raise max_children)"
+            ));
+        }
+        !full
+    }
+
+    /// Takes every child that has ended off the list.
+    fn reap(&mut self) {
+        if let Some(ends) = &self.ends {
+            // The records only woke us; what has ended is asked of the kernel.
+            let _ = ends.read(&mut Vec::new());
+            let mut exits = Vec::new();
+            process::reap(&mut exits);
+            for exit in exits {
+                self.children.retain(
+                    |_, child| !matches!(child.life, Life::Process(pid) if pid == exit.pid),
+                );
+            }
+            return;
+        }
+        // A thread closes its channel last, so joining it waits for nothing.
+        let over: Vec<u64> =
+            self.children.iter().filter(|(_, c)| c.channel.closed).map(|(id, _)| *id).collect();
+        for id in over {
+            if let Some(Child { life: Life::Thread(thread), .. }) = self.children.remove(&id) {
+                // A panic was printed; it concerned that connection alone.
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn obey(&mut self) {
+        self.channel.flush();
+        let (messages, error) = self.channel.receive();
+        for message in messages {
+            match message {
+                ToWorker::AskStatus { id } => {
+                    let view = Box::new(self.view());
+                    self.channel.send(&FromWorker::Status { id, view });
+                }
+                ToWorker::Status { id, view } => {
+                    if let Some((child, id)) = self.questions.remove(&id)
+                        && let Some(child) = self.children.get_mut(&child)
+                    {
+                        child.channel.send(&ToWorker::Status { id, view });
+                    }
+                }
+                ToWorker::Drain => self.drain(),
+                ToWorker::ReopenLogs => self.tell_children(&ToWorker::ReopenLogs),
+                ToWorker::Stop => {
+                    self.drain();
+                    self.tell_children(&ToWorker::Stop);
+                    self.stop_at = Some(clock::now() + STOP_WAIT);
+                }
+            }
+        }
+        if self.channel.closed || error.is_some() {
+            self.drain();
+        }
+    }
+
+    fn drain(&mut self) {
+        if !std::mem::replace(&mut self.draining, true) {
+            self.listeners.clear();
+            self.tell_children(&ToWorker::Drain);
+        }
+    }
+
+    fn tell_children(&mut self, message: &ToWorker) {
+        self.children.values_mut().for_each(|child| child.channel.send(message));
+    }
+
+    fn hear(&mut self, id: u64) {
+        let Some(child) = self.children.get_mut(&id) else { return };
+        child.channel.flush();
+        for message in child.channel.receive().0 {
+            match message {
+                FromWorker::AskStatus { id: question } => {
+                    self.next_question += 1;
+                    self.questions.insert(self.next_question, (id, question));
+                    self.channel.send(&FromWorker::AskStatus { id: self.next_question });
+                }
+                FromWorker::Failed { message } => warn(&format!("a connection's child: {message}")),
+                FromWorker::Ready | FromWorker::Status { .. } => {}
+            }
+        }
+    }
+
+    /// Accepts one connection and hands it on. `Some`: this is the child.
+    fn accept(&mut self) -> Option<Box<Unit>> {
+        for at in 0..self.listeners.len() {
+            let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+            match accept_with(&self.listeners[at], flags) {
+                Ok(connection) => return self.hand_on(connection),
+                Err(Errno::MFILE | Errno::NFILE | Errno::NOBUFS | Errno::NOMEM) => {
+                    self.about.counters[Counter::AcceptsFailed as usize]
+                        .fetch_add(1, Ordering::Relaxed);
+                    self.rest_until = Some(clock::now() + REST);
+                }
+                // Nothing there after all, or gone again.
+                Err(_) => {}
+            }
+        }
+        None
+    }
+
+    fn hand_on(&mut self, connection: OwnedFd) -> Option<Box<Unit>> {
+        let begun = UnixStream::pair().and_then(|(ours, theirs)| {
+            let unit = Unit {
+                about: self.about.clone(),
+                channel: theirs,
+                work: Work::Serve(connection.try_clone()?),
+            };
+            Ok((Channel::new(ours)?, unit))
+        });
+        let (channel, unit) = match begun {
+            Ok(begun) => begun,
+            Err(error) => return self.cannot(&error),
+        };
+        let life = if self.ends.is_some() {
+            match sys::fork::fork() {
+                Ok(Forked::Child) => return Some(Box::new(unit)),
+                Ok(Forked::Parent { child }) => Ok(Life::Process(child)),
+                Err(error) => Err(error),
+            }
+        } else {
+            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+            thread.spawn(move || drop(unit.run())).map(Life::Thread)
+        };
+        match life {
+            Ok(life) => self.note(life, channel, &connection),
+            Err(error) => return self.cannot(&error),
+        }
+        None
+    }
+
+    /// The connection's descriptor here is dropped when this returns.
+    fn note(&mut self, life: Life, channel: Channel<FromWorker>, connection: &OwnedFd) {
+        self.about.counters[Counter::Accepted as usize].fetch_add(1, Ordering::Relaxed);
+        let address = |any: rustix::net::SocketAddrAny| SocketAddr::try_from(any).ok();
+        let peer = getpeername(connection).ok().flatten().and_then(address);
+        let local = rustix::net::getsockname(connection).ok().and_then(address);
+        let fd = std::os::fd::AsRawFd::as_raw_fd(connection).cast_unsigned();
+        let child = Child { life, channel, peer, local, fd, since: clock::now() };
+        self.next_child += 1;
+        self.children.insert(self.next_child, child);
+    }
+
+    fn cannot(&mut self, error: &io::Error) -> Option<Box<Unit>> {
+        warn(&format!("cannot serve a connection of its own: {error}; accepting rests a moment"));
+        self.rest_until = Some(clock::now() + REST);
+        None
+    }
+
+    fn view(&self) -> WorkerView {
+        let mut counters = counters(self.about.counters);
+        counters.connections_open = self.children.len() as u64;
+        let listed = self.children.values().take(LISTED_MAX).map(child_view);
+        WorkerView {
+            pid: std::process::id(),
+            tid: None,
+            role: WorkerRole::Acceptor,
+            state: if self.draining { WorkerState::Draining } else { WorkerState::Serving },
+            generation: self.about.generation,
+            uptime_ms: self.started.elapsed().as_millis() as u64,
+            counters,
+            connections: listed.collect(),
+            connections_left_out: self.children.len().saturating_sub(LISTED_MAX) as u64,
+        }
+    }
+}
+
+/// What the acceptor knows of a connection; what its child does on it only the child knows.
+fn child_view(child: &Child) -> ConnectionView {
+    let text = |address: Option<SocketAddr>| match address {
+        Some(address) => address.to_string(),
+        None => "unix:".to_owned(),
+    };
+    let pid = match child.life {
+        Life::Process(pid) => Some(pid),
+        Life::Thread(_) => None,
+    };
+    ConnectionView {
+        fd: child.fd,
+        served_by: pid,
+        peer: text(child.peer),
+        local: text(child.local),
+        state: ConnectionState::Responding,
+        age_ms: child.since.elapsed().as_millis() as u64,
+        ..ConnectionView::default()
+    }
+}
