@@ -360,7 +360,8 @@ function familyTree(view) {
     const last = i === workers.length - 1;
     lines.push({ key: workerKey(worker), kind: worker.tid ? "thread" : "worker", worker,
       branch: last ? "\u2514\u2500 " : "\u251c\u2500 ", name: workerName(worker) });
-    const below = worker.connections.filter((one) => one.served_by);
+    const below = worker.connections.filter((one) => one.served_by)
+      .sort((a, b) => a.served_by - b.served_by);
     below.forEach((child, j) => lines.push({ key: workerKey(worker) + " " + child.served_by,
       kind: "deeper", worker, child, name: String(child.served_by),
       branch: (last ? "   " : "\u2502  ") + (j === below.length - 1 ? "\u2514\u2500 " : "\u251c\u2500 ") }));
@@ -472,15 +473,18 @@ function showConnections(view) {
   const all = view.workers.flatMap((worker) =>
     worker.connections.map((connection) => ({ worker, connection })));
   all.sort((a, b) => a.worker.pid - b.worker.pid || (a.worker.tid || 0) - (b.worker.tid || 0) ||
-    a.connection.fd - b.connection.fd);
+    (a.connection.served_by || 0) - (b.connection.served_by || 0) ||
+    a.connection.fd - b.connection.fd || a.connection.peer.localeCompare(b.connection.peer));
   const leftOut = view.workers.reduce((sum, worker) => sum + worker.connections_left_out, 0) +
     Math.max(0, all.length - ROWS_MAX);
   fillTable("connections", all.slice(0, ROWS_MAX),
     ({ worker, connection }) => workerKey(worker) + " " + connection.fd + " " + connection.peer,
     CONNECTION_CELLS, updateConnection, "None at this moment.");
   setText(byId("connections-note"),
-    "What each worker holds, and the request it is answering on it. One of them is this page's own." +
-    (leftOut ? " " + count(leftOut) + " more are not shown." : ""));
+    (view.workers.some((worker) => worker.role === "acceptor")
+      ? "Each was handed to a process or thread of its own; what happens on it only that one knows."
+      : "What each worker holds, and the request it is answering on it.") +
+    " One of them is this page's own." + (leftOut ? " " + count(leftOut) + " more are not shown." : ""));
 }
 
 function updateConnection(tr, { worker, connection }) {
