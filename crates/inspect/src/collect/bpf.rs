@@ -6,13 +6,14 @@
 //! is the real program. See bpf(2), Documentation/bpf/bpf_iterators.rst.
 
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use sys::bpf::Instruction;
 
-use crate::bytes::{ne_u32, ne_u64};
+use crate::bytes::{array, ne_u16, ne_u32, ne_u64};
 use crate::parse::btf::{Btf, Want};
 use crate::source;
 
@@ -32,6 +33,10 @@ pub struct Record {
     pub references: u64,
     /// The open file itself.
     pub file: u64,
+    /// Of `Scope::Connections` only: the state and the other end of a TCP socket.
+    pub is_tcp: bool,
+    pub socket_state: u8,
+    pub peer: SocketAddr,
 }
 
 /// The whole answer, ascending by pid and descriptor.
@@ -56,6 +61,8 @@ impl Records {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     Sockets,
+    /// Sockets with the kernel's own idea of their state; needs Linux 5.11.
+    Connections,
     Everything,
 }
 
@@ -150,9 +157,16 @@ struct Places {
     path_dentry: i16,
     inode_number: i16,
     inode_mode: i16,
+    socket_sk: i16,
+    sock_protocol: i16,
+    common_family: i16,
+    common_state: i16,
+    common_peer_port: i16,
+    common_peer: i16,
+    common_peer6: i16,
 }
 
-const PLACES: usize = 19;
+const PLACES: usize = 26;
 
 impl Places {
     fn numbers(&self) -> [i64; PLACES] {
@@ -176,6 +190,13 @@ impl Places {
             i64::from(self.path_dentry),
             i64::from(self.inode_number),
             i64::from(self.inode_mode),
+            i64::from(self.socket_sk),
+            i64::from(self.sock_protocol),
+            i64::from(self.common_family),
+            i64::from(self.common_state),
+            i64::from(self.common_peer_port),
+            i64::from(self.common_peer),
+            i64::from(self.common_peer6),
         ]
     }
 
@@ -203,22 +224,33 @@ impl Places {
             path_dentry: next()?,
             inode_number: next()?,
             inode_mode: next()?,
+            socket_sk: next()?,
+            sock_protocol: next()?,
+            common_family: next()?,
+            common_state: next()?,
+            common_peer_port: next()?,
+            common_peer: next()?,
+            common_peer6: next()?,
         };
         numbers.next().is_none().then_some(places)
     }
 
     fn find(bytes: &[u8]) -> Option<Places> {
         let btf = Btf::parse(bytes)?;
-        let [task, file, inode, meta, context, path, pid, attach] = btf.find([
-            ("task_struct", Want::Struct),
-            ("file", Want::Struct),
-            ("inode", Want::Struct),
-            ("bpf_iter_meta", Want::Struct),
-            ("bpf_iter__task_file", Want::Struct),
-            ("path", Want::Struct),
-            ("pid", Want::Struct),
-            ("bpf_iter_task_file", Want::Function),
-        ]);
+        let [task, file, inode, meta, context, path, pid, attach, socket, sock, common] =
+            btf.find([
+                ("task_struct", Want::Struct),
+                ("file", Want::Struct),
+                ("inode", Want::Struct),
+                ("bpf_iter_meta", Want::Struct),
+                ("bpf_iter__task_file", Want::Struct),
+                ("path", Want::Struct),
+                ("pid", Want::Struct),
+                ("bpf_iter_task_file", Want::Function),
+                ("socket", Want::Struct),
+                ("sock", Want::Struct),
+                ("sock_common", Want::Struct),
+            ]);
         let (task, file, inode, context) = (task?, file?, inode?, context?);
         let (path, pid) = (path?, pid?);
         let file_path = btf.member(file, "f_path")?;
@@ -243,6 +275,13 @@ impl Places {
             path_dentry: file_path.checked_add(btf.member(path, "dentry")?)?,
             inode_number: btf.member(inode, "i_ino")?,
             inode_mode: btf.member(inode, "i_mode")?,
+            socket_sk: btf.member(socket?, "sk")?,
+            sock_protocol: btf.member(sock?, "sk_protocol")?,
+            common_family: btf.member(common?, "skc_family")?,
+            common_state: btf.member(common?, "skc_state")?,
+            common_peer_port: btf.member(common?, "skc_dport")?,
+            common_peer: btf.member(common?, "skc_daddr")?,
+            common_peer6: btf.member(common?, "skc_v6_daddr")?,
         })
     }
 }
@@ -250,7 +289,7 @@ impl Places {
 /// Process numbers of so many nested pid namespaces are reported.
 const LEVELS: usize = 4;
 /// The record as the program writes it, in its order.
-const RECORD_BYTES: usize = 104;
+const RECORD_BYTES: usize = 120;
 const AT_FD: i16 = 0;
 const AT_LEVEL: i16 = 4;
 const AT_NUMBERS: i16 = 8;
@@ -264,6 +303,13 @@ const AT_DENTRY: i16 = 56;
 const AT_MOUNT: i16 = 64;
 const AT_REFERENCES: i16 = 72;
 const AT_FILE: i16 = 80;
+const AT_PEER: i16 = 88;
+const AT_PEER_PORT: i16 = 92;
+const AT_STATE: i16 = 96;
+const AT_FAMILY: i16 = 98;
+const AT_PROTOCOL: i16 = 100;
+const AT_PEER6: i16 = 104;
+const BPF_SOCK_FROM_FILE: i32 = 162;
 /// `struct upid { int nr; struct pid_namespace *ns; }`.
 const UPID_BYTES: i16 = 16;
 const BPF_SEQ_WRITE: i32 = 127;
@@ -271,6 +317,7 @@ const BPF_SEQ_WRITE: i32 = 127;
 /// Width of a load or store.
 #[derive(Clone, Copy)]
 enum Width {
+    Byte = 0x10,
     Half = 0x08,
     Word = 0x00,
     Double = 0x18,
@@ -319,6 +366,27 @@ impl Assembler {
         self.push(0x15, register, 0, 0, value);
     }
 
+    /// The socket behind the file: its state and its other end.
+    fn socket(&mut self, p: &Places) {
+        self.mov(1, 9);
+        self.push(0x85, 0, 0, 0, BPF_SOCK_FROM_FILE);
+        self.end_if_equal(0, 0);
+        self.load(Width::Double, 3, 0, p.socket_sk);
+        self.end_if_equal(3, 0);
+        for (width, offset, store, at) in [
+            (Width::Word, p.common_peer, Width::Word, AT_PEER),
+            (Width::Half, p.common_peer_port, Width::Half, AT_PEER_PORT),
+            (Width::Byte, p.common_state, Width::Half, AT_STATE),
+            (Width::Half, p.common_family, Width::Half, AT_FAMILY),
+            (Width::Half, p.sock_protocol, Width::Half, AT_PROTOCOL),
+            (Width::Double, p.common_peer6, Width::Double, AT_PEER6),
+            (Width::Double, p.common_peer6 + 8, Width::Double, AT_PEER6 + 8),
+        ] {
+            self.load(width, 2, 3, offset);
+            self.store(store, at, 2);
+        }
+    }
+
     fn end_if_not_equal(&mut self, register: u8, value: i32) {
         self.to_end.push(self.program.len());
         self.push(0x55, register, 0, 0, value);
@@ -346,7 +414,7 @@ fn assemble(p: &Places, scope: Scope) -> Vec<Instruction> {
     a.end_if_equal(9, 0);
     a.load(Width::Double, 3, 9, p.file_inode);
     a.load(Width::Half, 2, 3, p.inode_mode);
-    if scope == Scope::Sockets {
+    if scope != Scope::Everything {
         a.mov(1, 2);
         // and r1, S_IFMT
         a.push(0x57, 1, 0, 0, 0o170_000);
@@ -364,8 +432,12 @@ fn assemble(p: &Places, scope: Scope) -> Vec<Instruction> {
     a.copy(Width::Double, 9, p.file_references, AT_REFERENCES);
     a.store(Width::Double, AT_FILE, 9);
     a.set(2, 0);
-    a.store(Width::Double, AT_FILE + 8, 2);
-    a.store(Width::Double, AT_FILE + 16, 2);
+    for at in (AT_PEER..RECORD_BYTES as i16).step_by(8) {
+        a.store(Width::Double, at, 2);
+    }
+    if scope == Scope::Connections {
+        a.socket(p);
+    }
     a.load(Width::Double, 3, 8, p.task_leader);
     a.load(Width::Double, 3, 3, p.task_thread_pid);
     a.copy(Width::Word, 3, p.pid_level, AT_LEVEL);
@@ -415,6 +487,7 @@ fn parse_records(bytes: &[u8]) -> Option<Records> {
 fn parse_record(r: &[u8], level: usize) -> Option<Record> {
     let word = |at: i16| ne_u32(r, at as usize);
     let double = |at: i16| ne_u64(r, at as usize);
+    let half = |at: i16| ne_u16(r, at as usize);
     if word(AT_PID)? != word(AT_TGID)? {
         return None;
     }
@@ -429,7 +502,23 @@ fn parse_record(r: &[u8], level: usize) -> Option<Record> {
         mount: double(AT_MOUNT)?,
         references: double(AT_REFERENCES)?,
         file: double(AT_FILE)?,
+        is_tcp: half(AT_PROTOCOL)? == PROTOCOL_TCP,
+        socket_state: half(AT_STATE)? as u8,
+        peer: peer(r)?,
     })
+}
+
+const PROTOCOL_TCP: u16 = 6;
+const AF_INET6: u16 = 10;
+
+fn peer(r: &[u8]) -> Option<SocketAddr> {
+    let port = u16::from_be_bytes(array(r, AT_PEER_PORT as usize)?);
+    let ip = if ne_u16(r, AT_FAMILY as usize)? == AF_INET6 {
+        IpAddr::V6(Ipv6Addr::from(array::<16>(r, AT_PEER6 as usize)?))
+    } else {
+        IpAddr::V4(Ipv4Addr::from(array::<4>(r, AT_PEER as usize)?))
+    };
+    Some(SocketAddr::new(ip, port))
 }
 
 #[cfg(test)]

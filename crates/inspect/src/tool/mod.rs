@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+pub mod doctor;
 pub mod getopt;
 pub mod lsof;
 pub mod netstat;
@@ -17,11 +18,16 @@ pub enum Tool {
     Lsof,
     Netstat,
     Ss,
+    Doctor,
 }
 
 impl Tool {
-    pub const ALL: [(Tool, &'static str); 3] =
-        [(Tool::Lsof, "lsof"), (Tool::Netstat, "netstat"), (Tool::Ss, "ss")];
+    pub const ALL: [(Tool, &'static str); 4] = [
+        (Tool::Lsof, "lsof"),
+        (Tool::Netstat, "netstat"),
+        (Tool::Ss, "ss"),
+        (Tool::Doctor, "doctor"),
+    ];
 
     /// The tool of that name, for a verb or for the last part of argv[0].
     pub fn from_name(name: &str) -> Option<Tool> {
@@ -57,6 +63,7 @@ pub fn main(tool: Tool, args: &[OsString], out: &mut dyn Write, err: &mut dyn Wr
         Tool::Lsof => lsof::run(args, out, err),
         Tool::Netstat => netstat::run(args, out, err),
         Tool::Ss => ss::run(args, out, err),
+        Tool::Doctor => doctor::run(args, out, err),
     };
     match done {
         Ok(code) => code,
