@@ -490,12 +490,16 @@ function showConnections(view) {
 function updateConnection(tr, { worker, connection }) {
   const request = connection.request === null ? "" : safe(connection.request);
   const own = request.startsWith("GET " + STATUS);
-  setAttribute(tr.cells[3], "data-state", connection.state);
   const server = workerName(worker) + (connection.served_by ? " \u2192 " + connection.served_by : "");
+  // An acceptor knows whom it has handed on, and no more: the rest only the child knows.
+  const known = worker.role !== "acceptor";
+  const told = (text) => (known ? text : "\u2013");
+  setAttribute(tr.cells[3], "data-state", known ? connection.state : "");
   setCells(tr, [server, String(connection.fd),
-    safe(connection.peer) + " \u2192 " + safe(connection.local), connection.state.replace("-", " "),
-    count(connection.requests), size(connection.bytes_in), size(connection.bytes_out),
-    age(connection.age_ms), age(connection.idle_ms), request]);
+    safe(connection.peer) + " \u2192 " + safe(connection.local),
+    known ? connection.state.replace("-", " ") : "handed on",
+    told(count(connection.requests)), told(size(connection.bytes_in)), told(size(connection.bytes_out)),
+    age(connection.age_ms), told(age(connection.idle_ms)), request]);
   tr.cells[9].classList.toggle("own", own);
   tr.cells[9].classList.toggle("empty", request === "");
   setAttribute(tr.cells[9], "title", own ? "This page, asking" : request);
