@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod getopt;
 pub mod lsof;
 pub mod netstat;
+pub mod ps;
 pub mod ss;
 
 /// The tools, by the names under which they are called.
@@ -18,14 +19,16 @@ pub enum Tool {
     Lsof,
     Netstat,
     Ss,
+    Ps,
     Doctor,
 }
 
 impl Tool {
-    pub const ALL: [(Tool, &'static str); 4] = [
+    pub const ALL: [(Tool, &'static str); 5] = [
         (Tool::Lsof, "lsof"),
         (Tool::Netstat, "netstat"),
         (Tool::Ss, "ss"),
+        (Tool::Ps, "ps"),
         (Tool::Doctor, "doctor"),
     ];
 
@@ -63,6 +66,7 @@ pub fn main(tool: Tool, args: &[OsString], out: &mut dyn Write, err: &mut dyn Wr
         Tool::Lsof => lsof::run(args, out, err),
         Tool::Netstat => netstat::run(args, out, err),
         Tool::Ss => ss::run(args, out, err),
+        Tool::Ps => ps::run(args, out, err),
         Tool::Doctor => doctor::run(args, out, err),
     };
     match done {
