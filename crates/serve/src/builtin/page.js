@@ -66,8 +66,8 @@ const PROCESS_MODELS = {
     loop: ["*accept", "serve to its end", "close"],
     what: "One process takes one connection, serves it to its end, and only then takes the next. " +
       "Whoever comes in between waits in the listener's queue.",
-    cost: "One connection at a time. This page keeps its own open, so whoever else comes waits until " +
-      "you close it.",
+    cost: "One connection at a time: whoever else comes waits until it ends, so close idle ones soon.",
+    flags: " --set idle_timeout=200ms",
   },
   "fork-per-connection": {
     loop: ["*accept", "fork", "child serves", "exit", "reap"],
@@ -325,9 +325,9 @@ function showModel(prefix, name, models, flag, view) {
     dd.append(element("code", "", ""));
     box.append(dt, dd);
     return box;
-  }, (box, [key]) => {
+  }, (box, [key, one]) => {
     box.classList.toggle("current", key === name);
-    setText(box.querySelector("dd code"), serveCommand(view, flag + " " + key));
+    setText(box.querySelector("dd code"), serveCommand(view, flag + " " + key + (one.flags || "")));
   });
 }
 
