@@ -243,7 +243,7 @@ impl Io {
         }
         loop {
             let result = match (&self.driver, &mut slot.private) {
-                (_, Private::Ring(state)) => state.accepted.pop_front().map(|a| a.map(Handle::Fd)),
+                (_, Private::Ring(state)) => state.next_accepted().map(|a| a.map(Handle::Fd)),
                 _ if !slot.read.ready => None,
                 (driver, _) => Some(accept_now(driver, slot)),
             };
@@ -286,7 +286,8 @@ impl Io {
             (Driver::Ring(ring), Private::Ring(_)) => {
                 ring.cancel(slot)?;
                 let Private::Ring(state) = &slot.private else { return Ok(true) };
-                Ok(!state.in_kernel() && state.accepted.is_empty())
+                let left = state.rare.as_ref().map_or(0, |rare| rare.accepted.len());
+                Ok(!state.in_kernel() && left == 0)
             }
             _ => Ok(true),
         }
@@ -301,7 +302,7 @@ impl Io {
         let slot = self.slots.get_mut(key)?;
         slot.read.wait(cx.waker());
         let Private::Ring(state) = &mut slot.private else { return None };
-        state.accepted.pop_front().map(|accepted| accepted.map(Handle::Fd))
+        state.next_accepted().map(|accepted| accepted.map(Handle::Fd))
     }
 
     /// Stores a deadline. The wheel learns of it only when it would look at the slot too late.
@@ -345,7 +346,7 @@ impl Io {
             (Driver::Blocking(blocking), _) => blocking.forget(key),
             (Driver::Ring(ring), Private::Ring(state)) => {
                 state.received = None;
-                state.accepted.clear();
+                state.rare = None;
                 slot.closing = state.in_kernel();
                 // A failed cancellation leaves the slot to its operations' own end.
                 let _ = ring.cancel(slot);
@@ -636,19 +637,22 @@ fn fill_ring(slot: &mut Slot, inbox: &mut Inbox, pool: &mut Pool) -> io::Result<
             return Ok(Some(Fill::Data));
         }
         let taken = inbox.append(&bytes, pool);
-        state.spilled.splice(0..0, bytes[taken..].iter().copied());
-        return Ok(Some(if taken == 0 { Fill::Full } else { Fill::Data }));
-    }
-    if !state.spilled.is_empty() {
-        let taken = inbox.append(&state.spilled, pool);
-        state.spilled.drain(..taken);
-        if state.spilled.is_empty() {
-            state.spilled = Vec::new();
+        if taken < bytes.len() {
+            state.rare().spilled.splice(0..0, bytes[taken..].iter().copied());
         }
         return Ok(Some(if taken == 0 { Fill::Full } else { Fill::Data }));
     }
-    if let Some(error) = state.error.take() {
+    let Some(rare) = &mut state.rare else { return Ok(slot.read_closed.then_some(Fill::End)) };
+    if !rare.spilled.is_empty() {
+        let taken = inbox.append(&rare.spilled, pool);
+        rare.spilled.drain(..taken);
+        return Ok(Some(if taken == 0 { Fill::Full } else { Fill::Data }));
+    }
+    if let Some(error) = rare.error.take() {
         return Err(error);
+    }
+    if !slot.listener {
+        state.rare = None;
     }
     Ok(slot.read_closed.then_some(Fill::End))
 }

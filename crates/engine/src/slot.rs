@@ -90,13 +90,11 @@ pub struct BlockingState {
 
 #[derive(Default)]
 pub struct RingState {
-    pub accepted: VecDeque<io::Result<OwnedFd>>,
     /// The newest bytes, still in the ring's buffer: only between a completion and the turn of the
     /// task that waits for it.
     pub received: Option<RingBuf>,
-    /// Bytes that came while nobody waited, copied so that the ring has its buffer back.
-    pub spilled: Vec<u8>,
-    pub error: Option<io::Error>,
+    /// What few slots have, kept out of the others' memory.
+    pub rare: Option<Box<Rare>>,
     /// Receive or accept is armed in the kernel.
     pub read_armed: bool,
     pub poll_armed: bool,
@@ -104,9 +102,30 @@ pub struct RingState {
     pub cancelling: bool,
 }
 
+#[derive(Default)]
+pub struct Rare {
+    pub accepted: VecDeque<io::Result<OwnedFd>>,
+    /// Bytes that came while nobody waited, copied so that the ring has its buffer back.
+    pub spilled: Vec<u8>,
+    pub error: Option<io::Error>,
+}
+
 impl RingState {
     pub fn in_kernel(&self) -> bool {
         self.read_armed || self.poll_armed
+    }
+
+    pub fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// The next connection that the kernel has accepted.
+    pub fn next_accepted(&mut self) -> Option<io::Result<OwnedFd>> {
+        self.rare.as_mut()?.accepted.pop_front()
+    }
+
+    pub fn spilled(&self) -> usize {
+        self.rare.as_ref().map_or(0, |rare| rare.spilled.len())
     }
 }
 

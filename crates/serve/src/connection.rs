@@ -34,32 +34,16 @@ use crate::stats::Counter;
 const LINE_BYTES_MAX: usize = 2048;
 
 /// Serves the connection to its end. Errors of the peer's making end it and concern nobody else.
-pub async fn serve(conn: Conn, shared: Rc<Shared>) {
-    let now = shared.engine.now();
-    let record = Rc::new(Record {
-        watcher: conn.watcher(),
-        fd: conn.fd_number(),
-        peer: Cell::new(None),
-        state: Cell::new(ConnectionState::Idle),
-        requests: Cell::new(0),
-        bytes_in: Cell::new(0),
-        bytes_out: Cell::new(0),
-        started: now,
-        active: Cell::new(now),
-        request: RefCell::default(),
-    });
-    shared.add(&record);
-    let mut connection = Connection {
-        conn,
-        shared,
-        record,
-        scan: Scan::default(),
-        head_deadline: None,
-        unlogged: Vec::new(),
-    };
-    // Whatever went wrong went wrong with this connection, which ends here.
-    if let Ok(Close::Linger) = connection.run().await {
-        let _ = connection.linger().await;
+///
+/// Ten thousand of these wait at once, so what one holds while it waits is counted in bytes: paths
+/// that few requests take are boxed.
+pub fn serve(conn: Conn, shared: Rc<Shared>) -> impl Future<Output = ()> {
+    let mut connection = Connection::new(conn, shared);
+    async move {
+        // Whatever went wrong went wrong with this connection, which ends here.
+        if let Ok(Close::Linger) = connection.run().await {
+            let _ = Box::pin(connection.linger()).await;
+        }
     }
 }
 
@@ -72,6 +56,8 @@ struct Connection {
     head_deadline: Option<Tick>,
     /// Lines of responses that are queued and not sent.
     unlogged: Vec<Unlogged>,
+    /// The peer's address, once somebody has wanted it.
+    peer: Option<Box<SocketAddr>>,
 }
 
 struct Unlogged {
@@ -105,6 +91,31 @@ enum Turn {
 }
 
 impl Connection {
+    fn new(conn: Conn, shared: Rc<Shared>) -> Connection {
+        let now = shared.engine.now();
+        let record = Rc::new(Record {
+            watcher: conn.watcher(),
+            fd: conn.fd_number(),
+            state: Cell::new(ConnectionState::Idle),
+            requests: Cell::new(0),
+            bytes_in: Cell::new(0),
+            bytes_out: Cell::new(0),
+            started: now,
+            active: Cell::new(now),
+            request: RefCell::default(),
+        });
+        shared.add(&record);
+        Connection {
+            conn,
+            shared,
+            record,
+            scan: Scan::default(),
+            head_deadline: None,
+            unlogged: Vec::new(),
+            peer: None,
+        }
+    }
+
     async fn run(&mut self) -> io::Result<Close> {
         loop {
             let turn = self.turn();
@@ -124,8 +135,8 @@ impl Connection {
                 self.flush(OUTPUT_BYTES_HIGH / 2).await?;
                 Ok(None)
             }
-            Turn::Body(head) => self.body(&head).await,
-            Turn::Status(head) => self.status(&head).await,
+            Turn::Body(head) => Box::pin(self.body(&head)).await,
+            Turn::Status(head) => Box::pin(self.status(&head)).await,
             Turn::Close(close) => {
                 self.flush(0).await?;
                 Ok(Some(close))
@@ -182,12 +193,12 @@ impl Connection {
     }
 
     /// The peer's address, which only the log and the built-in site need, asked for once.
-    fn peer(&self) -> Option<SocketAddr> {
+    fn peer(&mut self) -> Option<SocketAddr> {
         let wanted = self.shared.log.is_on() || matches!(self.shared.site, Site::BuiltIn(_));
-        if wanted && self.record.peer.get().is_none() {
-            self.record.peer.set(self.conn.peer_addr());
+        if wanted && self.peer.is_none() {
+            self.peer = self.conn.peer_addr().map(Box::new);
         }
-        self.record.peer.get()
+        self.peer.as_deref().copied()
     }
 
     /// Answers a request that cannot be understood, after which nothing on this connection can be.
@@ -198,7 +209,7 @@ impl Connection {
             let data = self.conn.data();
             let end = data.iter().position(|byte| *byte == b'\n').unwrap_or(data.len());
             shared.log.line(&Request {
-                peer: self.record.peer.get(),
+                peer: self.peer.as_deref().copied(),
                 second: moment.second,
                 line: data[..end.min(LINE_BYTES_MAX)].trim_ascii_end(),
                 status: bad.status.code(),
@@ -247,12 +258,12 @@ impl Connection {
                 Ok(None)
             }
             Ok(Fill::End) => Ok(Some(Close::Now)),
-            Ok(Fill::Full) => self.refuse_now(Status::HEADERS_TOO_LARGE).await,
+            Ok(Fill::Full) => Box::pin(self.refuse_now(Status::HEADERS_TOO_LARGE)).await,
             Err(error) if error.kind() == io::ErrorKind::TimedOut => {
                 if self.conn.data().is_empty() {
                     return Ok(Some(Close::Now));
                 }
-                self.refuse_now(Status::REQUEST_TIMEOUT).await
+                Box::pin(self.refuse_now(Status::REQUEST_TIMEOUT)).await
             }
             Err(error) => Err(error),
         }
@@ -516,7 +527,7 @@ impl Record {
 
     fn show(&self, head: &Head<'_>, state: ConnectionState) {
         self.state.set(state);
-        *self.request.borrow_mut() = request_line(head);
+        *self.request.borrow_mut() = Some(request_line(head).into());
     }
 
     fn received(&self, conn: &Conn, now: Tick) {
@@ -527,7 +538,7 @@ impl Record {
     fn sent(&self, conn: &Conn, now: Tick) {
         self.bytes_out.set(conn.total_sent());
         self.active.set(now);
-        if self.request.borrow().capacity() > 0 {
+        if self.request.borrow().is_some() {
             self.request.take();
         }
     }

@@ -56,14 +56,13 @@ pub struct ConnectionInfo {
 pub(crate) struct Record {
     pub watcher: Watcher,
     pub fd: Option<i32>,
-    pub peer: Cell<Option<SocketAddr>>,
     pub state: Cell<ConnectionState>,
     pub requests: Cell<u64>,
     pub bytes_in: Cell<u64>,
     pub bytes_out: Cell<u64>,
     pub started: Tick,
     pub active: Cell<Tick>,
-    pub request: RefCell<Vec<u8>>,
+    pub request: RefCell<Option<Box<[u8]>>>,
 }
 
 /// What the connections of one engine share.
@@ -287,7 +286,7 @@ impl Record {
         let request = self.request.borrow();
         ConnectionInfo {
             fd: self.fd,
-            peer: self.peer.get().or_else(|| self.watcher.peer_addr()),
+            peer: self.watcher.peer_addr(),
             local: self.watcher.local_addr(),
             state: self.state.get(),
             requests: self.requests.get(),
@@ -295,7 +294,7 @@ impl Record {
             bytes_out: self.bytes_out.get(),
             age_ms: now.since(self.started).as_millis() as u64,
             idle_ms: now.since(self.active.get()).as_millis() as u64,
-            request: (!request.is_empty()).then(|| request.clone()),
+            request: request.as_deref().map(<[u8]>::to_vec),
         }
     }
 }

@@ -137,19 +137,16 @@ impl Uring {
             }
             Event::Accept(Err(error)) if is(&error, Errno::CANCELED) => slot.read.wake(),
             Event::Accept(accepted) => {
-                state.accepted.push_back(accepted);
+                state.rare().accepted.push_back(accepted);
                 slot.read.wake();
             }
             Event::Receive(Ok(Some(bytes))) => {
-                if slot.read.waiter.is_some()
-                    && state.received.is_none()
-                    && state.spilled.is_empty()
-                {
+                if slot.read.waiter.is_some() && state.received.is_none() && state.spilled() == 0 {
                     state.received = Some(bytes);
                 } else {
-                    state.spilled.extend_from_slice(&bytes);
+                    state.rare().spilled.extend_from_slice(&bytes);
                 }
-                let too_much = state.spilled.len() > SPILL_BYTES_MAX;
+                let too_much = state.spilled() > SPILL_BYTES_MAX;
                 slot.read.wake();
                 if too_much {
                     self.cancel(slot)?;
@@ -166,7 +163,7 @@ impl Uring {
                 }
             }
             Event::Receive(Err(error)) => {
-                state.error = Some(error);
+                state.rare().error = Some(error);
                 slot.read.wake();
             }
         }
