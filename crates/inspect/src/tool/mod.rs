@@ -11,6 +11,7 @@ pub mod getopt;
 pub mod lsof;
 pub mod netstat;
 pub mod ps;
+mod socket_json;
 pub mod ss;
 
 /// The tools, by the names under which they are called.

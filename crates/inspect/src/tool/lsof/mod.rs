@@ -18,6 +18,7 @@ use crate::users::Users;
 
 mod fields;
 mod inet_spec;
+mod json;
 mod options;
 mod row;
 mod select;
@@ -87,6 +88,8 @@ fn list(
         text::pids(&facts, &rows, &mut page);
     } else if let Some(fields) = &options.fields {
         fields::print(&facts, options, fields, &rows, &mut page);
+    } else if options.json {
+        json::print(&facts, options, &rows, &mut page);
     } else {
         table::print(&facts, options, &rows, &mut page);
     }

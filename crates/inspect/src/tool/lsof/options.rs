@@ -49,6 +49,7 @@ pub struct Options {
     pub collector: Collector,
     pub collector_said: bool,
     pub proc_root: Option<PathBuf>,
+    pub json: bool,
 }
 
 /// What of a TCP socket is shown: `-T`.
@@ -91,6 +92,7 @@ const PLAIN: &[u8] = b"abCeEhHjJlnNOPQRtUvVwxX?";
 
 /// Words of our own, before lsof's letters are read.
 const COLLECTOR: &[u8] = b"--collector";
+const JSON: &[u8] = b"--json";
 const PROC_ROOT: &[u8] = b"--proc-root";
 
 impl Options {
@@ -116,6 +118,10 @@ impl Options {
     }
 
     fn take_own(&mut self, words: &mut Vec<&[u8]>) -> Result<(), Stop> {
+        if let Some(at) = words.iter().position(|w| *w == JSON) {
+            words.remove(at);
+            self.json = true;
+        }
         for name in [COLLECTOR, PROC_ROOT] {
             let Some(at) = words.iter().position(|w| *w == name) else { continue };
             if at + 1 >= words.len() {
@@ -337,7 +343,7 @@ usage: lsof [options] [--] [names]
   -R  parent                     -o [n] -s  offset, size          +f g         file flags
   -T [qs] TCP queues, state      +c N  command width        
   -r|+r [t][cN]  again           -Q  exit 0 when nothing is found -w -V        warnings, misses
-  --collector auto|proc|bpf      --proc-root DIR
+  --json  --collector auto|proc|bpf  --proc-root DIR
 ";
 
 #[cfg(test)]

@@ -40,7 +40,11 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
     loop {
         let facts = Facts::collect(&source, &options);
         let mut page = Vec::with_capacity(64 << 10);
-        render::page(&facts, &options, &mut page);
+        if options.json {
+            page = render::document(&facts, &options);
+        } else {
+            render::page(&facts, &options, &mut page);
+        }
         out.write_all(&page)?;
         out.flush()?;
         if options.programs && facts.holders.denied > 0 && rustix::process::geteuid().as_raw() != 0

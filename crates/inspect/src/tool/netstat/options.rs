@@ -28,6 +28,7 @@ pub struct Options {
     pub unix: bool,
     pub proc_root: Option<PathBuf>,
     pub collector: Collector,
+    pub json: bool,
     protocols: Vec<Protocol>,
 }
 
@@ -66,6 +67,7 @@ const LONGS: &[Long] = &[
     ("cache", false, 'C'),
     ("context", false, 'Z'),
     ("all-owners", false, '*'),
+    ("json", false, 'j'),
     ("proc-root", true, '/'),
     ("collector", true, '+'),
 ];
@@ -126,6 +128,7 @@ impl Options {
             '6' => self.v6 = true,
             // Verbosity concerns families this kernel does not have, N hardware names.
             'v' | 'N' => {}
+            'j' => self.json = true,
             'V' => return Err(Stop::Text(version())),
             'h' | '?' => return Err(Stop::Text(HELP.to_owned())),
             refused => return Err(refuse(refused)),
@@ -205,6 +208,7 @@ usage: netstat [-vWnNcaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x
         -o, --timers             timers
         -W, --wide               whole addresses
         -c, --continuous         again every second
+            --json               for programs
             --collector NAME     auto, proc or bpf
             --proc-root DIR      a recorded /proc instead of the live one
 ";

@@ -8,6 +8,7 @@ use crate::bytes::{push_blanks, push_dec, push_dec_right, push_left};
 use crate::model::{Inet, Protocol, TcpState, Unix};
 use crate::names::Transport;
 use crate::parse::unix::ACCEPTCON;
+use crate::tool::socket_json::Table;
 
 /// Width of an address column, and what fits in it without `-W` (less the colon).
 const ADDRESS_WIDTH: usize = 23;
@@ -27,6 +28,19 @@ pub fn page(facts: &Facts, options: &Options, out: &mut Vec<u8>) {
             unix_row(socket, facts, options, out);
         }
     }
+}
+
+/// The same rows as JSON.
+pub fn document(facts: &Facts, options: &Options) -> Vec<u8> {
+    let holders = options.programs.then_some(&facts.holders);
+    Table { arena: &facts.arena, holders }.document(|j, table| {
+        for socket in facts.sockets.inet.iter().filter(|s| is_shown(s, options)) {
+            table.inet(j, socket);
+        }
+        for socket in facts.sockets.unix.iter().filter(|s| is_unix_shown(s, options)) {
+            table.unix(j, socket);
+        }
+    })
 }
 
 fn which(options: &Options) -> &'static [u8] {

@@ -60,8 +60,12 @@ const FULL: &[(Column, &str)] = &[
     (Column::Command, "CMD"),
 ];
 
-const SHORT: &[(Column, &str)] =
-    &[(Column::Pid, "PID"), (Column::Tty, "TTY"), (Column::Time, "TIME"), (Column::Name, "CMD")];
+const SHORT: &[(Column, &str)] = &[
+    (Column::Pid, "PID"),
+    (Column::Tty, "TTY"),
+    (Column::Time, "TIME"),
+    (Column::NameOrDefunct, "CMD"),
+];
 
 /// Our own: what a person asks who runs services.
 const SERVICES: &[(Column, &str)] = &[

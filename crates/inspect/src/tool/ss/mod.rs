@@ -51,7 +51,11 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
         if facts.holders.denied > 0 && rustix::process::geteuid().as_raw() != 0 {
             writeln!(err, "ss: {} processes not readable; run as root", facts.holders.denied)?;
         }
-        render::page(&facts, &options, terminal_width(), &mut page);
+        if options.json {
+            page = render::document(&facts, &options);
+        } else {
+            render::page(&facts, &options, terminal_width(), &mut page);
+        }
     }
     out.write_all(&page)?;
     out.flush()?;

@@ -134,6 +134,7 @@ pub struct Options {
     pub filter: Option<Filter>,
     pub collector: Collector,
     pub proc_root: Option<PathBuf>,
+    pub json: bool,
     families: Families,
     state_choice: u32,
 }
@@ -195,6 +196,7 @@ const LONGS: &[Long] = &[
     ("oneline", false, 'O'),
     ("mptcp", false, 'M'),
     ("collector", true, '!'),
+    ("json", false, 'j'),
     ("proc-root", true, '/'),
 ];
 
@@ -240,6 +242,7 @@ impl Options {
             'a' => self.state_choice = ALL,
             'l' => self.state_choice = LISTEN | CLOSE,
             's' => self.summary = true,
+            'j' => self.json = true,
             'H' => self.header = false,
             'O' => self.one_line = true,
             'v' | 'V' => return Err(Stop::Text(version())),
@@ -415,7 +418,8 @@ usage: ss [options] [state NAME | exclude NAME]... [filter]
   -A LIST          tables by name                    -a -l            all, listening
   -n -r            numbers; names of hosts           -p               processes
   -o -e -m         timers, details, memory           -s               summary
-  -H -O            no header; one line a socket      --collector auto|proc|bpf  --proc-root DIR
+  -H -O            no header; one line a socket      --json           for programs
+                     --collector auto|proc|bpf  --proc-root DIR
 filter: [src|dst] [=] HOST[/PREFIX][:PORT], [sport|dport] OP :PORT, dev = NAME, autobound,
   joined by and, or, not and brackets; OP is = != < > <= >=
 ";

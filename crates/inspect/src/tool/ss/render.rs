@@ -7,6 +7,7 @@ use crate::bytes::{ne_u32, ne_u64, push_dec, push_hex, push_left};
 use crate::model::{Inet, OtherFamily, OtherSocket, Protocol, TcpState, Unix};
 use crate::names::Transport;
 use crate::parse::diag;
+use crate::tool::socket_json::Table;
 use crate::tool::ss::columns::{COUNT, NETID, Page, STATE};
 use crate::tool::ss::filter::Subject;
 use crate::tool::ss::{Facts, Options};
@@ -21,6 +22,23 @@ pub fn page(facts: &Facts, options: &Options, screen: Option<usize>, out: &mut V
     }
     printer.rows();
     printer.page.render(screen, out);
+}
+
+/// The same rows as JSON.
+pub fn document(facts: &Facts, options: &Options) -> Vec<u8> {
+    let printer = Printer { facts, options, page: Page::new([false; COUNT]) };
+    let holders = options.processes.then_some(&facts.holders);
+    Table { arena: &facts.arena, holders }.document(|j, table| {
+        for socket in facts.sockets.other.iter().filter(|s| printer.shows_other(s)) {
+            table.other(j, socket);
+        }
+        for socket in facts.sockets.unix.iter().filter(|s| printer.shows_unix(s)) {
+            table.unix(j, socket);
+        }
+        for socket in facts.sockets.inet.iter().filter(|s| printer.shows_inet(s)) {
+            table.inet(j, socket);
+        }
+    })
 }
 
 struct Printer<'a> {
@@ -39,17 +57,14 @@ struct Head<'a> {
 
 impl Printer<'_> {
     fn rows(&mut self) {
-        let tables = self.options.tables;
         let facts = self.facts;
-        if self.shows(TcpState::Close) {
-            let others = |family| facts.sockets.other.iter().filter(move |o| o.family == family);
-            if tables.netlink {
-                others(OtherFamily::Netlink).for_each(|socket| self.netlink(socket));
-            }
-            for socket in others(OtherFamily::Packet) {
-                let raw = socket.id == SOCK_RAW;
-                if raw && tables.packet_raw || !raw && tables.packet_dgram {
-                    self.packet(socket);
+        for family in [OtherFamily::Netlink, OtherFamily::Packet] {
+            let of_family = facts.sockets.other.iter().filter(|o| o.family == family);
+            for socket in of_family {
+                match family {
+                    _ if !self.shows_other(socket) => {}
+                    OtherFamily::Netlink => self.netlink(socket),
+                    OtherFamily::Packet => self.packet(socket),
                 }
             }
         }
@@ -75,8 +90,34 @@ impl Printer<'_> {
         self.options.filter.as_ref().is_none_or(|filter| filter.matches(subject))
     }
 
+    fn shows_inet(&self, socket: &Inet) -> bool {
+        self.shows(socket.state) && self.passes(&Subject::Inet(socket))
+    }
+
+    fn shows_unix(&self, socket: &Unix) -> bool {
+        let tables = self.options.tables;
+        let wanted = match socket.kind {
+            1 => tables.unix_stream,
+            5 => tables.unix_seqpacket,
+            _ => tables.unix_dgram,
+        };
+        let path = self.facts.arena.get(socket.path);
+        let state = TcpState::from_number(socket.state);
+        wanted && self.shows(state) && self.passes(&Subject::Unix(socket, path))
+    }
+
+    fn shows_other(&self, socket: &OtherSocket) -> bool {
+        let tables = self.options.tables;
+        let wanted = match socket.family {
+            OtherFamily::Netlink => tables.netlink,
+            OtherFamily::Packet if socket.id == SOCK_RAW => tables.packet_raw,
+            OtherFamily::Packet => tables.packet_dgram,
+        };
+        wanted && self.shows(TcpState::Close) && self.passes(&Subject::Other)
+    }
+
     fn inet(&mut self, socket: &Inet) {
-        if !self.shows(socket.state) || !self.passes(&Subject::Inet(socket)) {
+        if !self.shows_inet(socket) {
             return;
         }
         let (netid, transport) = match socket.protocol {
@@ -102,17 +143,16 @@ impl Printer<'_> {
     }
 
     fn unix(&mut self, socket: &Unix) {
-        let tables = self.options.tables;
-        let (netid, wanted) = match socket.kind {
-            1 => ("u_str", tables.unix_stream),
-            5 => ("u_seq", tables.unix_seqpacket),
-            _ => ("u_dgr", tables.unix_dgram),
+        if !self.shows_unix(socket) {
+            return;
+        }
+        let netid = match socket.kind {
+            1 => "u_str",
+            5 => "u_seq",
+            _ => "u_dgr",
         };
         let state = TcpState::from_number(socket.state);
         let path = self.facts.arena.get(socket.path);
-        if !wanted || !self.shows(state) || !self.passes(&Subject::Unix(socket, path)) {
-            return;
-        }
         let head = Head { netid, state, receive: socket.receive_queue, send: socket.send_queue };
         let (facts, options) = (self.facts, self.options);
         self.page.row(|column, out| match column {
@@ -126,9 +166,6 @@ impl Printer<'_> {
     }
 
     fn netlink(&mut self, socket: &OtherSocket) {
-        if !self.passes(&Subject::Other) {
-            return;
-        }
         let head = Head {
             netid: "nl",
             state: TcpState::Close,
@@ -153,9 +190,6 @@ impl Printer<'_> {
     }
 
     fn packet(&mut self, socket: &OtherSocket) {
-        if !self.passes(&Subject::Other) {
-            return;
-        }
         let netid = if socket.id == SOCK_RAW { "p_raw" } else { "p_dgr" };
         let head = Head { netid, state: TcpState::Close, receive: socket.receive_queue, send: 0 };
         let (facts, options) = (self.facts, self.options);
