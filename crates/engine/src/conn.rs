@@ -2,30 +2,20 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::{Shutdown, SocketAddr};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 
-use rustix::net::{SocketAddrAny, getpeername, getsockname, shutdown};
+use rustix::net::{Shutdown, SocketAddrAny, getpeername, getsockname, shutdown};
 
 use crate::buffer::Inbox;
 use crate::clock::Tick;
 use crate::core::Core;
+use crate::event::Fill;
 use crate::outbox::OutBuf;
 use crate::slab::Key;
 use crate::slot::Handle;
-
-/// What [`Conn::poll_fill`] came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Fill {
-    /// At least one new byte.
-    Data,
-    /// The peer will send no more.
-    End,
-    /// No room: consume something first ([`crate::INBOX_BYTES`]).
-    Full,
-}
 
 /// A stream connection. Dropping it closes it.
 pub struct Conn {
@@ -136,10 +126,11 @@ impl Conn {
         let mut io = self.core.io.borrow_mut();
         let Some(slot) = io.slot(self.key) else { return Ok(()) };
         match &slot.handle {
-            Handle::Fd(fd) => Ok(shutdown(fd, rustix::net::Shutdown::Write)?),
+            Handle::Fd(fd) => Ok(shutdown(fd, Shutdown::Write)?),
             Handle::Sim(id) => {
-                let id = *id;
-                self.core.sim_end(id, Shutdown::Write);
+                if let Some(sim) = &self.core.sim {
+                    sim.end(*id);
+                }
                 Ok(())
             }
         }
@@ -172,8 +163,8 @@ impl Conn {
     }
 
     /// The descriptor's number, to be shown to people.
-    pub fn fd_number(&self) -> Option<i32> {
-        self.with_fd(AsRawFd::as_raw_fd)
+    pub fn fd_number(&self) -> Option<u32> {
+        self.with_fd(sys::fd::number)
     }
 
     /// A second descriptor of the same socket, for handing it on.

@@ -17,7 +17,7 @@ use rustix::net::{RecvFlags, SendFlags, SocketFlags, accept_with, recv, send};
 
 use crate::buffer::{Inbox, Pool};
 use crate::clock::{Clock, Tick};
-use crate::conn::Fill;
+use crate::event::{Event, Fill, Interest, SimId};
 use crate::model::blocking::{self, Blocking};
 use crate::model::epoll::Epoll;
 use crate::model::io_uring::{self, Uring};
@@ -26,7 +26,7 @@ use crate::model::poll::Poll as PollModel;
 use crate::model::select::Select;
 use crate::model::sigio::Sigio;
 use crate::model::sim::{self, Sim};
-use crate::model::{Event, Interest, Model, Options, Poller};
+use crate::model::{Model, Options, Poller};
 use crate::outbox::{FilePiece, Next, OutBuf};
 use crate::slab::{Key, Slab};
 use crate::slot::{Direction, Handle, Private, Slot, Watch};
@@ -118,7 +118,7 @@ impl Io {
         Ok(self.slots.insert(Slot::new(Handle::Fd(fd), listener, private)))
     }
 
-    pub fn open_sim(&mut self, id: sim::SimId, listener: bool) -> Key {
+    pub fn open_sim(&mut self, id: SimId, listener: bool) -> Key {
         let private = Private::Readiness(Watch::default());
         self.slots.insert(Slot::new(Handle::Sim(id), listener, private))
     }

@@ -32,24 +32,28 @@ mod buffer;
 mod clock;
 mod conn;
 mod core;
+mod engine;
+mod event;
 mod executor;
 mod io;
 mod listener;
 pub mod model;
 mod outbox;
 mod slab;
+mod sleep;
 mod slot;
 mod timer;
 mod wake;
 
 pub use clock::Tick;
-pub use conn::{Conn, Fill, Watcher};
-pub use core::{Engine, run};
+pub use conn::{Conn, Watcher};
+pub use engine::{Engine, run};
+pub use event::{Fill, SimId};
 pub use listener::{Accepted, Listener};
-pub use model::sim::{Faults, Sim, SimId};
+pub use model::sim::{Faults, Sim};
 pub use model::{Model, Options};
 pub use outbox::OutBuf;
-pub use timer::Sleep;
+pub use sleep::Sleep;
 pub use wake::Remote;
 
 /// Capacity of a connection's receive buffer, in bytes. What a protocol wants to see in one piece

@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use crate::conn::Conn;
 use crate::core::Core;
 use crate::slab::Key;
+use crate::sleep::Sleep;
 use crate::slot::Handle;
-use crate::timer::Sleep;
 
 /// How long a listener rests when descriptors or memory have run out.
 const REST: Duration = Duration::from_millis(100);

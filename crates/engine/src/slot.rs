@@ -11,8 +11,7 @@ use std::task::Waker;
 
 use crate::buffer::ReadBuf;
 use crate::clock::Tick;
-use crate::model::Event;
-use crate::model::sim::SimId;
+use crate::event::{Event, SimId};
 use sys::uring::RingBuf;
 
 /// What a slot stands on.

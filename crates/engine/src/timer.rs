@@ -2,13 +2,7 @@
 //! time has come, each entry's owner is asked for its true deadline, and a later one is filed
 //! again. So a request costs no timer operation (nginx: two tree operations).
 
-use std::future::Future;
-use std::pin::Pin;
-use std::rc::Rc;
-use std::task::{Context, Poll};
-
 use crate::clock::Tick;
-use crate::core::Core;
 use crate::slab::Key;
 
 /// Milliseconds a bucket covers: no deadline is met earlier, and none more than this later.
@@ -81,41 +75,6 @@ impl Wheel {
             }
         }
         self.cursor = self.cursor.max(target);
-    }
-}
-
-/// Completes at its tick or up to 64 ms after (up to a second in the blocking model).
-pub struct Sleep {
-    core: Rc<Core>,
-    until: Tick,
-    key: Option<Key>,
-}
-
-impl Sleep {
-    pub(crate) fn new(core: Rc<Core>, until: Tick) -> Sleep {
-        Sleep { core, until, key: None }
-    }
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        if self.core.clock.now() >= self.until {
-            return Poll::Ready(());
-        }
-        let (until, key) = (self.until, self.key);
-        let key = self.core.io.borrow_mut().sleep(key, until, cx.waker());
-        self.key = Some(key);
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            self.core.io.borrow_mut().end_sleep(key);
-        }
     }
 }
 

@@ -12,7 +12,6 @@ use std::task::Waker;
 
 use sys::waker::PackedWake;
 
-use crate::core::Core;
 use crate::slab::{Key, PACKED_BITS};
 
 /// Which engine of this process. At most 65,536 at once: what fits beside a task's packed key.
@@ -80,7 +79,7 @@ static NEXT_ID: AtomicU16 = AtomicU16::new(0);
 static ENGINES: Mutex<Option<HashMap<EngineId, Arc<Shared>>>> = Mutex::new(None);
 
 thread_local! {
-    static CURRENT: RefCell<Option<(EngineId, Weak<Core>)>> = const { RefCell::new(None) };
+    static CURRENT: RefCell<Option<(EngineId, Weak<dyn RunQueue>)>> = const { RefCell::new(None) };
 }
 
 /// Registers an engine of this thread.
@@ -100,13 +99,18 @@ pub fn deregister(id: EngineId) {
     lock(&ENGINES).get_or_insert_default().remove(&id);
 }
 
+/// What a wake on the engine's own thread goes to.
+pub trait RunQueue {
+    fn wake(&self, key: Key);
+}
+
 /// Makes this thread's wakes of the engine go straight to its queue. Ends with the guard.
-pub fn enter(id: EngineId, core: &Rc<Core>) -> Entered {
-    let previous = CURRENT.replace(Some((id, Rc::downgrade(core))));
+pub fn enter(id: EngineId, queue: Rc<dyn RunQueue>) -> Entered {
+    let previous = CURRENT.replace(Some((id, Rc::downgrade(&queue))));
     Entered(previous)
 }
 
-pub struct Entered(Option<(EngineId, Weak<Core>)>);
+pub struct Entered(Option<(EngineId, Weak<dyn RunQueue>)>);
 
 impl Drop for Entered {
     fn drop(&mut self) {
@@ -126,11 +130,11 @@ impl PackedWake for TaskWake {
         let id = EngineId((packed >> PACKED_BITS) as u16);
         let key = Key::unpack(packed);
         let here = CURRENT.with_borrow(|current| match current {
-            Some((current, core)) if *current == id => core.upgrade(),
+            Some((current, queue)) if *current == id => queue.upgrade(),
             _ => None,
         });
-        if let Some(core) = here {
-            return core.executor.wake(key);
+        if let Some(queue) = here {
+            return queue.wake(key);
         }
         let shared = lock(&ENGINES).as_ref().and_then(|engines| engines.get(&id).cloned());
         if let Some(shared) = shared {

@@ -27,7 +27,7 @@ use crate::access_log::{Line, Request};
 use crate::builtin::{self, Outcome};
 use crate::options::{LINGER_BYTES_MAX, OUTPUT_BYTES_HIGH};
 use crate::reply::{Answered, Reply};
-use crate::server::{ConnectionState, Record, Shared, Site};
+use crate::shared::{ConnectionState, Record, Shared, Site};
 use crate::stats::Counter;
 
 /// The longest request line that is kept to be shown or logged.
@@ -254,7 +254,7 @@ impl Connection {
         self.conn.set_deadline(deadline);
         match self.conn.fill().await {
             Ok(Fill::Data) => {
-                self.record.received(&self.conn, self.shared.engine.now());
+                self.record.received(&self.conn, &self.shared);
                 Ok(None)
             }
             Ok(Fill::End) => Ok(Some(Close::Now)),
@@ -322,7 +322,7 @@ impl Connection {
         self.conn.set_deadline(now.after(self.shared.options.timeouts.body));
         match self.conn.fill().await {
             Ok(Fill::Data | Fill::Full) => {
-                self.record.received(&self.conn, self.shared.engine.now());
+                self.record.received(&self.conn, &self.shared);
                 Ok(None)
             }
             Ok(Fill::End) => Ok(Some(Close::Now)),
@@ -373,7 +373,7 @@ impl Connection {
         }
         let mut last = None;
         let result = poll_fn(|cx| self.poll_flush(cx, low_water, &mut last)).await;
-        self.record.sent(&self.conn, self.shared.engine.now());
+        self.record.sent(&self.conn, &self.shared);
         self.log_sent();
         result
     }
@@ -389,7 +389,7 @@ impl Connection {
         if result.is_pending() && *last != sent {
             *last = sent;
             self.record.state.set(ConnectionState::Responding);
-            self.record.sent(&self.conn, self.shared.engine.now());
+            self.record.sent(&self.conn, &self.shared);
             let now = self.shared.engine.now();
             self.conn.set_deadline(now.after(self.shared.options.timeouts.write));
         }
@@ -433,9 +433,8 @@ impl Drop for Connection {
             let missing = (unlogged.end - sent).min(unlogged.content);
             self.shared.log.add(&unlogged.line, unlogged.content - missing);
         }
-        self.record.sent(&self.conn, self.shared.engine.now());
-        self.shared.stats.add(Counter::BytesIn, self.conn.total_received());
-        self.shared.stats.add(Counter::BytesOut, self.conn.total_sent());
+        self.record.sent(&self.conn, &self.shared);
+        self.record.received(&self.conn, &self.shared);
         self.shared.removed();
     }
 }
@@ -530,14 +529,16 @@ impl Record {
         *self.request.borrow_mut() = Some(request_line(head).into());
     }
 
-    fn received(&self, conn: &Conn, now: Tick) {
-        self.bytes_in.set(conn.total_received());
-        self.active.set(now);
+    fn received(&self, conn: &Conn, shared: &Shared) {
+        let total = conn.total_received();
+        shared.stats.add(Counter::BytesIn, total - self.bytes_in.replace(total));
+        self.active.set(shared.engine.now());
     }
 
-    fn sent(&self, conn: &Conn, now: Tick) {
-        self.bytes_out.set(conn.total_sent());
-        self.active.set(now);
+    fn sent(&self, conn: &Conn, shared: &Shared) {
+        let total = conn.total_sent();
+        shared.stats.add(Counter::BytesOut, total - self.bytes_out.replace(total));
+        self.active.set(shared.engine.now());
         if self.request.borrow().is_some() {
             self.request.take();
         }

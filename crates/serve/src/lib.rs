@@ -16,11 +16,13 @@ pub mod files;
 mod options;
 mod reply;
 mod server;
+mod shared;
 mod stats;
 
 pub use access_log::{AccessLog, Format};
 pub use builtin::{BuiltIn, StatusSource};
 pub use files::Folder;
 pub use options::{Options, Timeouts};
-pub use server::{ConnectionInfo, ConnectionState, Server, Site};
+pub use server::Server;
+pub use shared::{ConnectionInfo, ConnectionState, Site};
 pub use stats::{COUNTERS, Counter, Stats};

@@ -26,7 +26,7 @@ impl Default for Timeouts {
             head: Duration::from_secs(10),
             idle: Duration::from_secs(75),
             body: Duration::from_secs(30),
-            write: Duration::from_secs(60),
+            write: Duration::from_secs(30),
             linger: Duration::from_secs(5),
             drain_idle: Duration::from_secs(2),
         }
@@ -46,7 +46,7 @@ impl Default for Options {
         Options {
             limits: http::Limits::default(),
             timeouts: Timeouts::default(),
-            max_connections: 100_000,
+            max_connections: 65_536,
         }
     }
 }

@@ -292,6 +292,7 @@ impl Master {
     }
 
     fn on_generation_ready(&mut self, generation: u64) {
+        self.listeners.retire(&self.settings);
         if !std::mem::replace(&mut self.greeted, true) {
             greeting::print(&self.settings, &self.listeners, &self.family);
         }
@@ -311,6 +312,7 @@ impl Master {
             format!("generation {generation} could not start, the old one stays: {reason}");
         warn(&message);
         if let Some(old) = self.family.serving_settings() {
+            self.listeners.retire(&old);
             self.settings = old;
         }
         for client in std::mem::take(&mut self.reload_asked_by) {

@@ -166,8 +166,10 @@ fn threads(plan: &Plan, seats: Vec<Seat>, model: Model) -> Result<(), String> {
             std::thread::spawn(move || unit.run())
         })
         .collect();
-    let results = threads
-        .into_iter()
-        .map(|thread| thread.join().unwrap_or_else(|_| Err("a thread was broken by a bug".into())));
-    results.fold(Ok(()), |all, one| all.and(one))
+    let mut outcome = Ok(());
+    for thread in threads {
+        let ended = thread.join();
+        outcome = outcome.and(ended.unwrap_or_else(|_| Err("a thread was broken by a bug".into())));
+    }
+    outcome
 }

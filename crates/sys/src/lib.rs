@@ -14,6 +14,7 @@
 
 pub mod bpf;
 pub mod credentials;
+pub mod fd;
 pub mod fork;
 pub mod kcmp;
 pub mod poll;

@@ -28,6 +28,9 @@ pub fn arm(fd: BorrowedFd<'_>, signal: i32, tid: u32) -> io::Result<()> {
     let owner = OwnerEx { kind: F_OWNER_TID, pid: tid as i32 };
     // SAFETY: F_SETOWN_EX reads one f_owner_ex, which `owner` is in layout and which lives here.
     crate::check(unsafe { libc::fcntl(raw, F_SETOWN_EX, &raw const owner) })?;
+    // Off first: the number that a signal names is the one by which O_ASYNC was turned on, and on
+    // a socket that was inherited this may have been another process's number for it.
+    set_async(fd, false)?;
     set_async(fd, true)
 }
 

@@ -9,6 +9,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+pub use crate::event::{Event, Interest};
 use crate::slab::Key;
 
 pub mod blocking;
@@ -90,28 +91,6 @@ impl Default for Options {
     fn default() -> Self {
         Options { ring_buffers: 256, ring_buffer_bytes: 2048 }
     }
-}
-
-/// What somebody waits for on a descriptor.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct Interest {
-    pub read: bool,
-    pub write: bool,
-    /// A listening socket, which other processes may be watching too.
-    pub listener: bool,
-}
-
-/// An event: what may now succeed on the descriptor that `key` stands for. An error on it counts
-/// as readable and writable, so that the next operation reports it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Event {
-    pub key: Key,
-    pub read: bool,
-    pub write: bool,
-    /// The peer has sent its last byte: read until end of file, whatever the count says.
-    pub read_closed: bool,
-    /// Read until `EAGAIN` this time: a short read does not mean that nothing is left.
-    pub drain: bool,
 }
 
 /// The contract of a readiness model.

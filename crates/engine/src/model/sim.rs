@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::Event;
 use crate::clock::{Clock, Tick};
+use crate::event::SimId;
 use crate::slab::Slab;
 use crate::slot::{Handle, Slot};
 
@@ -48,10 +49,6 @@ impl Faults {
         delay_ms_max: 0,
     };
 }
-
-/// One end of a simulated connection, or a simulated listener.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SimId(pub(crate) usize);
 
 enum Packet {
     Data(VecDeque<u8>),

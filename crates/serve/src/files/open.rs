@@ -130,8 +130,7 @@ fn variants(root: &OwnedFd, name: &[u8], identity: &Stamp) -> Vec<(Encoding, Sta
 }
 
 fn variant_name(name: &[u8], encoding: Encoding) -> Vec<u8> {
-    let extension = encoding.extension().unwrap_or_default();
-    [name, b".", extension.as_bytes()].concat()
+    [name, encoding.extension().unwrap_or_default().as_bytes()].concat()
 }
 
 fn representation(

@@ -178,7 +178,7 @@ impl Family {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for seat in 0..count {
             let (mine, channel) = UnixStream::pair()?;
-            let listeners = listeners.of_unit(which.index * count + seat, units)?;
+            let listeners = listeners.of_unit(&settings, which.index * count + seat, units)?;
             let row = self.take_row().ok_or_else(|| io::Error::other("no counters left"))?;
             ours.push((Channel::new(mine)?, row));
             theirs.push(Seat { channel, listeners, counters: self.row(row) });

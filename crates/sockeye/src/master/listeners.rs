@@ -6,7 +6,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
@@ -38,7 +38,8 @@ impl Listeners {
         Ok(listeners)
     }
 
-    /// Brings the sockets up to the settings. An error changes nothing.
+    /// Adds what the settings need. Nothing is closed: the generation that serves may go on
+    /// needing it. An error changes nothing.
     pub fn rebind(&mut self, settings: &Settings) -> Result<(), String> {
         let mut fresh = Vec::new();
         for asked in &settings.listen {
@@ -49,19 +50,29 @@ impl Listeners {
         for listener in self.all.iter_mut().filter(|l| settings.listen.contains(&l.asked)) {
             listener.widen(settings)?;
         }
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.all)
-            .into_iter()
-            .partition(|l| settings.listen.contains(&l.asked));
-        gone.iter().for_each(Listener::remove_path);
-        self.all = kept.into_iter().chain(fresh).collect();
+        self.all.extend(fresh);
         Ok(())
+    }
+
+    /// Closes what these settings, which now serve, do not name.
+    pub fn retire(&mut self, settings: &Settings) {
+        let all = std::mem::take(&mut self.all);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            all.into_iter().partition(|listener| settings.listen.contains(&listener.asked));
+        gone.iter().for_each(Listener::remove_path);
+        self.all = kept;
     }
 
     /// The sockets that unit `index` of `count` accepts from: its own of each address, those that
     /// no other unit has, and all that are shared.
-    pub fn of_unit(&self, index: usize, count: usize) -> io::Result<Vec<OwnedFd>> {
+    pub fn of_unit(
+        &self,
+        settings: &Settings,
+        index: usize,
+        count: usize,
+    ) -> io::Result<Vec<OwnedFd>> {
         let mut sockets = Vec::new();
-        for listener in &self.all {
+        for listener in self.all.iter().filter(|l| settings.listen.contains(&l.asked)) {
             let shared = listener.sockets.len() == 1;
             let mine = listener.sockets.iter().enumerate();
             for (_, socket) in mine.filter(|(at, _)| shared || at % count == index) {
@@ -104,8 +115,9 @@ impl Listener {
         self.sockets.iter().map(|socket| sys::socket::accept_queue(socket).ok()).sum()
     }
 
+    /// The number of the first socket, to be shown to people.
     pub fn first_fd(&self) -> u32 {
-        self.sockets.first().map_or(0, |socket| socket.as_raw_fd().cast_unsigned())
+        self.sockets.first().map_or(0, sys::fd::number)
     }
 }
 

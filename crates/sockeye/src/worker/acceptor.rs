@@ -375,7 +375,7 @@ impl Acceptor {
         let address = |any: rustix::net::SocketAddrAny| SocketAddr::try_from(any).ok();
         let peer = getpeername(connection).ok().flatten().and_then(address);
         let local = rustix::net::getsockname(connection).ok().and_then(address);
-        let fd = std::os::fd::AsRawFd::as_raw_fd(connection).cast_unsigned();
+        let fd = sys::fd::number(connection);
         let child = Child { life, channel, peer, local, fd, since: clock::now() };
         self.next_child += 1;
         self.children.insert(self.next_child, child);

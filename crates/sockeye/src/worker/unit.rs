@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use control::{
     ConnectionState as StateView, ConnectionView, Counters, Decoder, FamilyView, FromWorker,
@@ -157,10 +158,7 @@ fn server(about: &About, engine: &Engine, questions: Rc<Questions>) -> Result<Se
 
 fn options(about: &About) -> Options {
     let settings = &about.settings;
-    let one_at_a_time = settings.process_model == ProcessModel::Iterative
-        || (settings.process_model != ProcessModel::ThreadPerConnection
-            && settings.process_model != ProcessModel::ForkPerConnection
-            && about.model == Model::Blocking);
+    let seats = seats(about);
     Options {
         limits: http::Limits {
             head_bytes: settings.limits.head_bytes,
@@ -169,12 +167,32 @@ fn options(about: &About) -> Options {
         },
         timeouts: serve::Timeouts {
             head: settings.timeouts.head,
-            idle: settings.timeouts.idle,
+            idle: settings.timeouts.idle.min(seats.idle_max),
             body: settings.timeouts.body,
             write: settings.timeouts.write,
             ..serve::Timeouts::default()
         },
-        max_connections: if one_at_a_time { 1 } else { settings.limits.max_connections },
+        max_connections: seats.count.min(settings.limits.max_connections),
+    }
+}
+
+/// How many connections a unit serves at once, and how long one may keep its seat and say nothing.
+struct Seats {
+    count: usize,
+    idle_max: Duration,
+}
+
+/// Where there is one seat, an idle connection keeps everybody else waiting, and a browser opens
+/// several in advance.
+fn seats(about: &About) -> Seats {
+    let model = about.settings.process_model;
+    let blocking = about.model == Model::Blocking;
+    match model {
+        ProcessModel::Iterative => Seats { count: 1, idle_max: Duration::from_millis(500) },
+        ProcessModel::Prefork | ProcessModel::ThreadPerCore if blocking => {
+            Seats { count: 1, idle_max: Duration::from_secs(5) }
+        }
+        _ => Seats { count: usize::MAX, idle_max: Duration::MAX },
     }
 }
 
@@ -409,7 +427,7 @@ fn connection_view(info: &ConnectionInfo) -> ConnectionView {
         None => "unix:".to_owned(),
     };
     ConnectionView {
-        fd: info.fd.map_or(0, i32::cast_unsigned),
+        fd: info.fd.unwrap_or(0),
         served_by: None,
         peer: address(info.peer),
         local: address(info.local),
