@@ -4,3 +4,10 @@
 mod harness;
 
 mod bad_input;
+mod contracts_fork;
+mod contracts_kill;
+mod contracts_kit;
+mod contracts_reload;
+mod contracts_signals;
+mod contracts_syscalls;
+mod grid;
