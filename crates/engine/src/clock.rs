@@ -14,7 +14,8 @@ impl Tick {
 
     /// The tick `wait` later; a part of a millisecond counts as a whole one.
     pub fn after(self, wait: Duration) -> Tick {
-        let wait = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
+        let rest = u64::from(wait.subsec_nanos().div_ceil(1_000_000));
+        let wait = wait.as_secs().saturating_mul(1000).saturating_add(rest);
         Tick(self.0.saturating_add(wait))
     }
 

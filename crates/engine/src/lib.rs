@@ -12,7 +12,7 @@
 //! | discipline | models | a wait is |
 //! |---|---|---|
 //! | blocking | `blocking` | the system call itself, made when no task can run |
-//! | readiness | `nonblocking`, `select`, `poll`, `epoll`, `sigio` | a [`model::Poller`] of four methods |
+//! | readiness | `nonblocking`, `select`, `poll`, `epoll`, `sigio` | a [`model::Poller`] |
 //! | ring | `io_uring` | completions: multishot accept, multishot receive |
 //!
 //! and `sim` is an in-memory network under the readiness discipline, with a clock moved by hand.

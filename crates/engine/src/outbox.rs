@@ -18,6 +18,8 @@ pub struct FilePiece {
 /// Bytes and files queued for sending, in order.
 #[derive(Default)]
 pub struct OutBuf {
+    /// Bytes that others share, sent before everything else, and how many of them have gone.
+    shared: Option<(Rc<Vec<u8>>, usize)>,
     flat: Vec<u8>,
     sent: usize,
     files: VecDeque<FilePiece>,
@@ -47,6 +49,13 @@ impl OutBuf {
         &mut self.flat
     }
 
+    /// Queues bytes without copying them. Only where nothing is queued, so that they come first;
+    /// what is queued later goes behind them.
+    pub fn put_shared(&mut self, bytes: Rc<Vec<u8>>) {
+        debug_assert!(self.is_empty(), "shared bytes behind others");
+        self.shared = Some((bytes, 0)).filter(|(bytes, _)| !bytes.is_empty());
+    }
+
     /// Queues `range` of a file behind what is queued already.
     pub fn push_file(&mut self, file: Rc<OwnedFd>, range: Range<u64>) {
         if !range.is_empty() {
@@ -57,11 +66,12 @@ impl OutBuf {
     /// Bytes queued and not sent, those of files included.
     pub fn queued(&self) -> u64 {
         let files: u64 = self.files.iter().map(|f| f.range.end - f.range.start).sum();
-        (self.flat.len() - self.sent) as u64 + files
+        let shared = self.shared.as_ref().map_or(0, |(bytes, sent)| bytes.len() - sent);
+        (shared + self.flat.len() - self.sent) as u64 + files
     }
 
     pub fn is_empty(&self) -> bool {
-        self.sent == self.flat.len() && self.files.is_empty()
+        self.sent == self.flat.len() && self.files.is_empty() && self.shared.is_none()
     }
 
     /// Bytes sent in the connection's life.
@@ -70,6 +80,10 @@ impl OutBuf {
     }
 
     pub(crate) fn next(&mut self) -> Next<'_> {
+        if let Some((bytes, sent)) = &self.shared {
+            let more = self.sent < self.flat.len() || !self.files.is_empty();
+            return Next::Bytes { bytes: &bytes[*sent..], more };
+        }
         let until = self.files.front().map_or(self.flat.len(), |piece| piece.at);
         if self.sent < until {
             return Next::Bytes {
@@ -84,8 +98,15 @@ impl OutBuf {
     }
 
     pub(crate) fn sent_bytes(&mut self, n: usize) {
-        self.sent += n;
         self.total += n as u64;
+        if let Some((bytes, sent)) = &mut self.shared {
+            *sent += n;
+            if *sent == bytes.len() {
+                self.shared = None;
+            }
+            return;
+        }
+        self.sent += n;
         debug_assert!(self.sent <= self.flat.len());
     }
 
@@ -142,5 +163,20 @@ mod tests {
         assert!(matches!(out.next(), Next::Nothing));
         assert!(out.take_buffer().is_some());
         assert_eq!(out.total_sent(), 11);
+    }
+
+    #[test]
+    fn shared_bytes_go_first_and_in_parts() {
+        let mut out = OutBuf::default();
+        out.put_shared(Rc::new(b"shared".to_vec()));
+        assert!(matches!(out.next(), Next::Bytes { bytes: b"shared", more: false }));
+        out.put(b"own");
+        assert_eq!(out.queued(), 9);
+        out.sent_bytes(2);
+        assert!(matches!(out.next(), Next::Bytes { bytes: b"ared", more: true }));
+        out.sent_bytes(4);
+        assert!(matches!(out.next(), Next::Bytes { bytes: b"own", more: false }));
+        out.sent_bytes(3);
+        assert!(out.is_empty() && out.total_sent() == 9);
     }
 }

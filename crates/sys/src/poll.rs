@@ -76,7 +76,8 @@ impl PollSet {
 /// A timeout as the millisecond argument of poll(2) and epoll_wait(2), rounded up; -1 is no end.
 pub fn milliseconds(timeout: Option<Duration>) -> i32 {
     let Some(timeout) = timeout else { return -1 };
-    let whole = timeout.as_nanos().div_ceil(1_000_000);
+    let rest = u64::from(timeout.subsec_nanos().div_ceil(1_000_000));
+    let whole = timeout.as_secs().saturating_mul(1000).saturating_add(rest);
     i32::try_from(whole).unwrap_or(i32::MAX)
 }
 

@@ -1,6 +1,7 @@
 //! What is known of one path: its file, and the precompressed variants beside it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -23,7 +24,7 @@ pub struct Stamp {
 
 /// The bytes of a representation.
 pub enum Content {
-    /// Inside [`Representation::ready`].
+    /// Inside `Representation::ready`.
     Memory,
     File(Rc<OwnedFd>),
 }
@@ -38,15 +39,16 @@ pub struct Representation {
     pub content: Content,
     /// Every field but Date, Content-Length and Connection, each with its line end.
     pub fields: Vec<u8>,
-    /// A whole response of status 200 to an HTTP/1.1 GET that keeps the connection, but for its
-    /// date; with the content behind it when that is in memory.
-    pub ready: Vec<u8>,
+    /// A whole response of status 200 to an HTTP/1.1 GET that keeps the connection, as of
+    /// `dated`; with the content behind it when that is in memory.
+    ready: RefCell<Rc<Vec<u8>>>,
+    dated: Cell<u64>,
     /// Where in `ready` the head ends.
-    pub head_length: usize,
+    head_length: usize,
 }
 
 /// Where the date stands in `ready`: behind `HTTP/1.1 200 OK` and `Date: `.
-pub const DATE_AT: usize = b"HTTP/1.1 200 OK\r\nDate: ".len();
+const DATE_AT: usize = b"HTTP/1.1 200 OK\r\nDate: ".len();
 
 impl Representation {
     pub fn new(
@@ -68,16 +70,38 @@ impl Representation {
             .finish();
         let head_length = ready.len();
         ready.extend_from_slice(bytes);
-        Representation { stamp, encoding, tag, modified, content, fields, ready, head_length }
+        let (ready, dated) = (RefCell::new(Rc::new(ready)), Cell::new(0));
+        Representation {
+            stamp,
+            encoding,
+            tag,
+            modified,
+            content,
+            fields,
+            ready,
+            dated,
+            head_length,
+        }
     }
 
     pub fn size(&self) -> u64 {
         self.stamp.size
     }
 
-    /// The content, where it is in memory.
-    pub fn bytes(&self) -> &[u8] {
-        &self.ready[self.head_length..]
+    /// The ready response with this date. It is rendered once a second; whoever is still sending
+    /// an older one keeps it.
+    pub fn ready(&self, second: u64, date: &[u8; DATE_BYTES]) -> Rc<Vec<u8>> {
+        let mut ready = self.ready.borrow_mut();
+        if self.dated.replace(second) != second {
+            Rc::make_mut(&mut ready)[DATE_AT..DATE_AT + DATE_BYTES].copy_from_slice(date);
+        }
+        ready.clone()
+    }
+
+    /// Appends a part of the content, where it is in memory.
+    pub fn append_content(&self, range: Range<usize>, out: &mut Vec<u8>) {
+        let content = &self.ready.borrow()[self.head_length..];
+        out.extend_from_slice(&content[range]);
     }
 }
 
@@ -142,7 +166,8 @@ impl Entry {
 
     /// Bytes of memory the entry takes, about.
     pub fn weight(&self) -> usize {
-        let texts = self.representations.iter().map(|r| r.ready.len() + r.fields.len() + 300);
+        let texts =
+            self.representations.iter().map(|r| r.ready.borrow().len() + r.fields.len() + 300);
         200 + texts.sum::<usize>()
     }
 

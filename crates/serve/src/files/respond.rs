@@ -2,16 +2,19 @@
 //! conditional and range rules for the others.
 
 use http::conditional::{self, Verdict};
-use http::date::DATE_BYTES;
 use http::negotiate::pick;
 use http::range::{self, ByteRange, Multipart, RangeRequest};
 use http::{Head, Known, Method, Status, Version, response};
 
-use super::entry::{Content, DATE_AT, Entry, Representation};
+use super::entry::{Content, Entry, Representation};
 use crate::reply::{Answered, Reply};
 
-/// A plain GET on a connection that is kept: the response that stands ready is copied and its date
-/// set, or its head copied and the file queued. `None`: the request asks for more than that.
+/// From this size on a ready response is sent from where it is. Smaller ones are copied, so that
+/// several of them can go out in one send.
+const SHARED_BYTES_MIN: usize = 1024;
+
+/// A plain GET on a connection that is kept: the response stands ready. `None`: the request asks
+/// for more than that.
 pub fn quick(entry: &Entry, head: &Head<'_>, reply: &mut Reply<'_>) -> Option<Answered> {
     let plain = head.method == Method::Get
         && reply.keep_alive
@@ -21,10 +24,12 @@ pub fn quick(entry: &Entry, head: &Head<'_>, reply: &mut Reply<'_>) -> Option<An
         return None;
     }
     let file = entry.identity()?;
-    let buffer = reply.out.buffer();
-    let start = buffer.len();
-    buffer.extend_from_slice(&file.ready);
-    buffer[start + DATE_AT..start + DATE_AT + DATE_BYTES].copy_from_slice(reply.date);
+    let ready = file.ready(reply.second, reply.date);
+    if ready.len() >= SHARED_BYTES_MIN && reply.out.is_empty() {
+        reply.out.put_shared(ready);
+    } else {
+        reply.out.put(&ready);
+    }
     if let Content::File(descriptor) = &file.content {
         reply.out.push_file(descriptor.clone(), 0..file.size());
     }
@@ -155,7 +160,7 @@ fn unsatisfiable(file: &Representation, head: &Head<'_>, reply: &mut Reply<'_>) 
 fn append_content(file: &Representation, range: ByteRange, reply: &mut Reply<'_>) {
     match &file.content {
         Content::Memory => {
-            reply.out.put(&file.bytes()[range.start as usize..range.end as usize]);
+            file.append_content(range.start as usize..range.end as usize, reply.out.buffer());
         }
         Content::File(descriptor) => {
             reply.out.push_file(descriptor.clone(), range.start..range.end);

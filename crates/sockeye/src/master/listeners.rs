@@ -63,8 +63,7 @@ impl Listeners {
         self.all = kept;
     }
 
-    /// The sockets that unit `index` of `count` accepts from: its own of each address, those that
-    /// no other unit has, and all that are shared.
+    /// The sockets that unit `index` of `count` accepts from.
     pub fn of_unit(
         &self,
         settings: &Settings,
@@ -73,10 +72,8 @@ impl Listeners {
     ) -> io::Result<Vec<OwnedFd>> {
         let mut sockets = Vec::new();
         for listener in self.all.iter().filter(|l| settings.listen.contains(&l.asked)) {
-            let shared = listener.sockets.len() == 1;
-            let mine = listener.sockets.iter().enumerate();
-            for (_, socket) in mine.filter(|(at, _)| shared || at % count == index) {
-                sockets.push(socket.try_clone()?);
+            for at in shares(listener.sockets.len(), index, count) {
+                sockets.push(listener.sockets[at].try_clone()?);
             }
         }
         Ok(sockets)
@@ -121,16 +118,25 @@ impl Listener {
     }
 }
 
+/// Which of an address's sockets unit `index` of `count` accepts from: each socket has a unit and
+/// each unit a socket, whichever there are more of (a reload may change the number of units).
+fn shares(sockets: usize, index: usize, count: usize) -> impl Iterator<Item = usize> {
+    (0..sockets).filter(move |at| at % count == index || index % sockets == *at)
+}
+
 fn is_reuseport(socket: &OwnedFd) -> bool {
     sockopt::socket_reuseport(socket).unwrap_or(false)
 }
 
 /// Sockets an address should have.
 fn wanted(settings: &Settings) -> usize {
-    let units_of_their_own =
+    let several =
         matches!(settings.process_model, ProcessModel::Prefork | ProcessModel::ThreadPerCore);
+    // A unit that blocks is busy with one connection, and what waits in a queue of its own would
+    // wait for that one, while others have nothing to do.
+    let own_queue = several && settings.io_model != engine::Model::Blocking;
     match settings.listeners {
-        ListenerSharing::PerWorker if units_of_their_own => settings.workers,
+        ListenerSharing::PerWorker if own_queue => settings.workers,
         _ => 1,
     }
 }
@@ -240,6 +246,26 @@ fn in_use(address: SocketAddr) -> String {
         }
         _ => {
             format!(": held by {}; stop it or choose another port with --listen", names.join(", "))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shares;
+
+    #[test]
+    fn every_socket_has_a_unit_and_every_unit_a_socket() {
+        for sockets in 1..20 {
+            for count in 1..20 {
+                let taken: Vec<Vec<usize>> =
+                    (0..count).map(|index| shares(sockets, index, count).collect()).collect();
+                assert!(taken.iter().all(|unit| !unit.is_empty()), "{sockets} for {count}");
+                assert!((0..sockets).all(|at| taken.iter().flatten().any(|taken| *taken == at)));
+                if sockets == count {
+                    assert!(taken.iter().enumerate().all(|(index, unit)| *unit == [index]));
+                }
+            }
         }
     }
 }
