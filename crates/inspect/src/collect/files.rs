@@ -32,6 +32,22 @@ pub struct Want<'a> {
     pub foreign: bool,
 }
 
+/// What was asked for beforehand, beside the socket tables, since the kernel takes its time over it.
+#[derive(Debug, Default)]
+pub struct Asked {
+    pub records: Option<bpf::Records>,
+    pub locks: Vec<Lock>,
+}
+
+/// All file locks. The kernel waits for a grace period of RCU here, some ten milliseconds.
+pub fn read_locks(source: &Source) -> Vec<Lock> {
+    let mut text = Vec::new();
+    match source::read(source.root(), c"locks", &mut text) {
+        Ok(()) => locks::parse(&text),
+        Err(_) => Vec::new(),
+    }
+}
+
 /// What the caller knows of a process when it chooses.
 #[derive(Clone, Copy, Debug)]
 pub struct Head<'a> {
@@ -56,12 +72,13 @@ pub enum Choice {
 pub fn collect(
     source: &Source,
     want: &Want<'_>,
-    records: Option<bpf::Records>,
+    asked: Asked,
     snapshot: &mut Snapshot,
     choose: &mut dyn FnMut(&Head<'_>) -> Choice,
 ) {
     let mut scan = Scan::new(source, *want, snapshot, choose);
-    scan.records = records;
+    scan.records = asked.records;
+    scan.locks = asked.locks;
     match want.pids {
         Some(pids) => pids.iter().for_each(|pid| scan.process(*pid)),
         None => {
@@ -137,15 +154,12 @@ impl<'a> Scan<'a> {
         snapshot: &'a mut Snapshot,
         choose: &'a mut dyn FnMut(&Head<'_>) -> Choice,
     ) -> Scan<'a> {
-        let mut text = Vec::new();
-        let read = source::read(source.root(), c"locks", &mut text);
-        let locks = if read.is_ok() { locks::parse(&text) } else { Vec::new() };
         Scan {
             source,
             want,
             snapshot,
             choose,
-            locks,
+            locks: Vec::new(),
             mounts: Mounts::read(source),
             maps: HashMap::new(),
             records: None,
@@ -153,7 +167,7 @@ impl<'a> Scan<'a> {
             foreign: foreign::Foreign::default(),
             pipe_device: None,
             socket_device: None,
-            text,
+            text: Vec::new(),
             list: source::list_room(),
         }
     }

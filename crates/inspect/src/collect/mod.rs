@@ -80,12 +80,12 @@ const PIDS_FEW: usize = 100;
 pub fn processes(
     source: &Source,
     want: &Want<'_>,
-    records: Option<bpf::Records>,
+    asked: files::Asked,
     snapshot: &mut Snapshot,
     choose: &mut dyn FnMut(&Head<'_>) -> Choice,
 ) {
-    snapshot.collector = if records.is_some() { "bpf" } else { "proc" };
-    files::collect(source, want, records, snapshot, choose);
+    snapshot.collector = if asked.records.is_some() { "bpf" } else { "proc" };
+    files::collect(source, want, asked, snapshot, choose);
 }
 
 /// Who has which socket open, by the collector asked for or the best there is.

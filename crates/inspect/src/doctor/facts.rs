@@ -91,7 +91,8 @@ impl Facts {
         sample();
         facts.snapshot.sockets = sockets::collect(source, &want, &mut facts.snapshot.arena);
         let files_wanted = files::Want { foreign: true, ..files::Want::default() };
-        files::collect(source, &files_wanted, None, &mut facts.snapshot, &mut |_| {
+        let asked = files::Asked::default();
+        files::collect(source, &files_wanted, asked, &mut facts.snapshot, &mut |_| {
             Choice::Everything
         });
         facts.read_processes(source);

@@ -112,18 +112,21 @@ fn collect_facts(source: &Source, options: &Options, selection: &mut Selection) 
         foreign: selection.foreign,
     };
     let tables = selection.sockets();
-    let (records, sockets) = collect::both(
-        || collect::file_records(source, options.collector, &want),
-        || sockets::collect(source, &tables, &mut snapshot.arena),
-    );
+    let beside = || {
+        collect::both(
+            || collect::file_records(source, options.collector, &want),
+            || if selection.shows_files() { files::read_locks(source) } else { Vec::new() },
+        )
+    };
+    let (asked, sockets) =
+        collect::both(beside, || sockets::collect(source, &tables, &mut snapshot.arena));
+    let (records, locks) = asked.unwrap_or_default();
     snapshot.sockets = sockets;
     let users = if options.numeric_users { Users::default() } else { Users::read() };
     let names = Names::read(!options.numeric_ports, !options.numeric_hosts);
     if !selection.nothing_can_match(&snapshot) {
-        let records = records.flatten();
-        collect::processes(source, &want, records, &mut snapshot, &mut |head| {
-            selection.choose(head)
-        });
+        let asked = files::Asked { records: records.flatten(), locks };
+        collect::processes(source, &want, asked, &mut snapshot, &mut |head| selection.choose(head));
     }
     Facts { snapshot, names, users }
 }

@@ -254,6 +254,12 @@ impl Selection {
         }
     }
 
+    /// Whether files other than sockets may be listed.
+    pub fn shows_files(&self) -> bool {
+        let only_sockets = self.wanted != 0 && self.wanted & !(NET | UNIX) == 0;
+        !(only_sockets || self.and && self.wanted & (NET | UNIX) != 0)
+    }
+
     /// Which socket tables this selection needs.
     pub fn sockets(&self) -> Want {
         Want::EVERYTHING
