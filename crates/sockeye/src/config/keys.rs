@@ -190,10 +190,13 @@ pub const KEYS: &[Key] = &[
     },
     Key {
         name: "head_bytes",
-        takes: SIZE,
+        takes: Takes::Words("bytes, from 1 KiB to 20 KiB: `16384` or `\"16KiB\"`"),
         default: "`\"16KiB\"`",
         about: "The largest request head; a larger one is answered 431.",
-        set: |low, value| value.size(1 << 10, 1 << 20).map(|it| low.head_bytes = Some(it as usize)),
+        set: |low, value| {
+            let most = engine::INBOX_BYTES as u64;
+            value.size(1 << 10, most).map(|it| low.head_bytes = Some(it as usize))
+        },
     },
     Key {
         name: "body_bytes",

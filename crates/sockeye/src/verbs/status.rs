@@ -147,7 +147,7 @@ fn print_connections(out: &mut Output<'_>, workers: &[WorkerView]) -> io::Result
 fn connection_row(worker: &WorkerView, connection: &ConnectionView) -> Vec<String> {
     let request = escaped(connection.request.as_deref().unwrap_or(""));
     vec![
-        process(worker),
+        connection.served_by.map_or_else(|| process(worker), |pid| pid.to_string()),
         connection.fd.to_string(),
         escaped(&connection.peer),
         escaped(&connection.local),

@@ -42,6 +42,7 @@ fn a_page() {
 fn sample() -> FamilyView {
     let connection = ConnectionView {
         fd: 9,
+        served_by: None,
         peer: "[::1]:50112".into(),
         local: "127.0.0.1:8080".into(),
         state: ConnectionState::Responding,
