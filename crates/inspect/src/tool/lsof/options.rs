@@ -121,6 +121,8 @@ impl Options {
         if let Some(at) = words.iter().position(|w| *w == JSON) {
             words.remove(at);
             self.json = true;
+            self.numeric_hosts = true;
+            self.numeric_ports = true;
         }
         for name in [COLLECTOR, PROC_ROOT] {
             let Some(at) = words.iter().position(|w| *w == name) else { continue };
