@@ -200,6 +200,9 @@ impl Io {
         if let Some(error) = slot.refusal() {
             return Poll::Ready(Err(error));
         }
+        // A sendfile(2) that sleeps and is interrupted, or was woken before its end, goes on only
+        // after the next wait: the master may have something to say, or the time be over.
+        let sleeps = matches!(self.driver, Driver::Blocking(_));
         while slot.write.ready && !out.is_empty() {
             let sent = match out.next() {
                 Next::Nothing => break,
@@ -212,13 +215,18 @@ impl Io {
                 }
                 Next::File(piece) => {
                     let sent = send_file_now(&self.driver, slot, piece);
-                    sent.map(|n| out.sent_file(n))
+                    sent.map(|n| {
+                        slot.write.ready = !sleeps || n == file_step(piece) as u64;
+                        out.sent_file(n);
+                    })
                 }
             };
             match sent {
                 Ok(()) => self.progress.set(true),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.write.ready = false,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                    slot.write.ready = !sleeps;
+                }
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
@@ -311,8 +319,7 @@ impl Io {
         slot.deadline = deadline;
         slot.timed_out = false;
         if deadline < slot.filed {
-            slot.filed = deadline;
-            self.wheel.insert(deadline, Timed::Slot(key));
+            slot.filed = self.wheel.insert(deadline, Timed::Slot(key));
         }
     }
 
@@ -494,8 +501,7 @@ impl Io {
             slot.read.wake();
             slot.write.wake();
         } else if slot.deadline != Tick::NEVER {
-            slot.filed = slot.deadline;
-            self.wheel.insert(slot.deadline, Timed::Slot(key));
+            slot.filed = self.wheel.insert(slot.deadline, Timed::Slot(key));
         }
     }
 
@@ -666,11 +672,16 @@ fn send_now(driver: &Driver, slot: &Slot, bytes: &[u8], more: bool) -> io::Resul
     Ok(send(slot.handle.fd()?, bytes, flags)?)
 }
 
+/// How much of a piece one sendfile(2) is asked for.
+fn file_step(piece: &FilePiece) -> usize {
+    let length = usize::try_from(piece.range.end - piece.range.start).unwrap_or(usize::MAX);
+    length.min(SENDFILE_BYTES_MAX)
+}
+
 /// sendfile(2) at the piece's own offset (the descriptor's is shared). The end of the file before
 /// the end of the piece means that it was cut short under us: the promised length cannot be kept.
 fn send_file_now(driver: &Driver, slot: &Slot, piece: &FilePiece) -> io::Result<u64> {
-    let length = usize::try_from(piece.range.end - piece.range.start).unwrap_or(usize::MAX);
-    let length = length.min(SENDFILE_BYTES_MAX);
+    let length = file_step(piece);
     let sent = if let (Driver::Sim(sim), Handle::Sim(id)) = (driver, &slot.handle) {
         let mut bytes = vec![0; length.min(64 * 1024)];
         let n = rustix::io::pread(&piece.file, &mut bytes, piece.range.start)?;

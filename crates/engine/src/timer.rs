@@ -33,12 +33,15 @@ impl Default for Wheel {
 }
 
 impl Wheel {
-    pub fn insert(&mut self, deadline: Tick, whose: Timed) {
+    /// Files a deadline. Returns by when the owner will be asked for the first time: at the
+    /// deadline, or before it when it lies beyond the wheel's reach.
+    pub fn insert(&mut self, deadline: Tick, whose: Timed) -> Tick {
         let bucket = deadline.0.div_ceil(BUCKET_MS);
         let bucket = bucket.clamp(self.cursor + 1, self.cursor + BUCKETS as u64 - 1);
         let index = bucket as usize % BUCKETS;
         self.buckets[index].push(whose);
         self.occupied[index / 64] |= 1 << (index % 64);
+        deadline.min(Tick(bucket * BUCKET_MS))
     }
 
     /// When the next bucket with entries is due.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use sockeye_engine::{Accepted, Conn, Engine, Faults, Fill, Sim, SimId};
 
@@ -126,4 +127,23 @@ fn the_same_seed_gives_the_same_trace() {
         assert!(first.trace_digest().1 > 100);
     }
     assert_ne!(run(1, ROUGH).0.trace_digest(), run(2, ROUGH).0.trace_digest());
+}
+
+#[test]
+fn a_deadline_beyond_the_reach_of_the_wheel_is_met() {
+    for seconds in [1, 64, 65, 66, 75, 3600] {
+        let sim = Sim::new(1, Faults::NONE);
+        let world = sim.clone();
+        let wait = Duration::from_secs(seconds);
+        let result = sim.run(|engine| async move {
+            let (_listener, address) = engine.sim_listen(&world).unwrap();
+            let mut conn = engine.sim_connect(&world, address).unwrap();
+            conn.set_deadline(engine.now().after(wait));
+            assert_eq!(conn.fill().await.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+            let late = engine.now().since(Default::default()).saturating_sub(wait);
+            assert!(engine.now().since(Default::default()) >= wait, "{seconds} s: too early");
+            assert!(late <= Duration::from_millis(128), "{seconds} s: {late:?} late");
+        });
+        assert!(result.is_ok(), "{seconds} s: {result:?}");
+    }
 }
