@@ -214,9 +214,10 @@ impl Io {
                     })
                 }
                 Next::File(piece) => {
+                    let step = file_step(piece) as u64;
                     let sent = send_file_now(&self.driver, slot, piece);
                     sent.map(|n| {
-                        slot.write.ready = !sleeps || n == file_step(piece) as u64;
+                        slot.write.ready = !sleeps || n == step;
                         out.sent_file(n);
                     })
                 }
