@@ -28,10 +28,13 @@ pub const ALL_STATES: u32 = 0xfff;
 /// `INET_DIAG_*` attributes and the extension bits that ask for them (bit = attribute - 1).
 pub const ATTRIBUTE_MEMINFO: u16 = 1;
 pub const ATTRIBUTE_INFO: u16 = 2;
+pub const ATTRIBUTE_VEGAS: u16 = 3;
 pub const ATTRIBUTE_CONGESTION: u16 = 4;
 pub const ATTRIBUTE_SKMEMINFO: u16 = 7;
 pub const ATTRIBUTE_SHUTDOWN: u16 = 8;
 pub const ATTRIBUTE_SKV6ONLY: u16 = 11;
+/// Comes where Vegas is asked for, since its own bit would be the sixteenth of eight.
+pub const ATTRIBUTE_BBR: u16 = 16;
 pub const ATTRIBUTE_CGROUP: u16 = 21;
 /// `INET_DIAG_REQ_BYTECODE`, the one request attribute.
 const REQUEST_BYTECODE: u16 = 1;

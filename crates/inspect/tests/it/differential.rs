@@ -75,6 +75,7 @@ fn scenes_are_listed_as_the_real_tools_list_them() {
 
 fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
     if lsof {
+        assert!(theirs(Tool::Lsof, &["-nP", "-p", pids]).len() > 100, "lsof lists the scenes");
         for args in [
             &["-nP", "-p", pids][..],
             &["-p", pids, "-F"],
@@ -83,6 +84,9 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
             &["-nP", "-iTCP", "-sTCP:LISTEN"],
             &["-nP", "-a", "-K", "-p", pids, "-d", "0-9"],
             &["-t", "-i"],
+            &["-nPR", "-g", "-o", "-p", pids],
+            &["-nP", "+f", "g", "-p", pids],
+            &["-nP", "+L1", "-Tqs"],
         ] {
             check(Tool::Lsof, args);
         }

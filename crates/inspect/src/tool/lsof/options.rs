@@ -38,7 +38,8 @@ pub struct Options {
     pub offset: bool,
     pub size: bool,
     pub offset_digits: Option<u32>,
-    pub flags_column: bool,
+    /// `+f g` names the flags of an open file, `+f G` prints them in hex.
+    pub flags_column: Option<FlagStyle>,
     pub tcp: TcpInfo,
     pub command_width: Option<usize>,
     pub tasks: Tasks,
@@ -63,6 +64,12 @@ impl Default for TcpInfo {
     fn default() -> TcpInfo {
         TcpInfo { state: true, queues: false }
     }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagStyle {
+    Names,
+    Hex,
 }
 
 /// `-K`, `-K i`.
@@ -233,7 +240,11 @@ impl Options {
         match letter {
             b'f' => match value {
                 None => self.mounts_are_files = Some(!plus),
-                Some(_) => self.flags_column = plus,
+                Some(style) => {
+                    let named = style.contains(&b'g');
+                    let style = if named { FlagStyle::Names } else { FlagStyle::Hex };
+                    self.flags_column = plus.then_some(style);
+                }
             },
             b'F' => self.fields = Some(value.unwrap_or_default().to_vec()),
             b'g' => {
@@ -275,7 +286,7 @@ impl Options {
     /// Whether flags of open files are shown.
     pub fn file_flags(&self) -> bool {
         let by_field = |f: &Vec<u8>| f.is_empty() || f.contains(&b'G') || f == b"0";
-        self.flags_column || self.fields.as_ref().is_some_and(by_field)
+        self.flags_column.is_some() || self.fields.as_ref().is_some_and(by_field)
     }
 
     /// lsof shows unreadable files as rows; ours says the count on top where it is not root.

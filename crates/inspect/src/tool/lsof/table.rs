@@ -3,9 +3,9 @@
 
 use std::ops::Range;
 
-use crate::bytes::{push_blanks, push_dec, push_left, push_right, push_signed};
+use crate::bytes::{push_blanks, push_dec, push_hex, push_left, push_right, push_signed};
 use crate::model::{OpenFile, Process};
-use crate::tool::lsof::options::Options;
+use crate::tool::lsof::options::{FlagStyle, Options};
 use crate::tool::lsof::row::{self, Row};
 use crate::tool::lsof::{Facts, text};
 
@@ -115,7 +115,7 @@ fn is_shown(column: Column, facts: &Facts, options: &Options, rows: &[Row]) -> b
         Column::Tid | Column::TaskCommand => threads(),
         Column::Parent => options.parents,
         Column::Group => options.groups,
-        Column::Flags => options.flags_column,
+        Column::Flags => options.flags_column.is_some(),
         Column::Links => options.show_links,
         _ => true,
     }
@@ -171,7 +171,15 @@ impl Table<'_> {
                 out.extend([access, file.lock]);
             }
             Column::Type => row::push_type(out, file, socket),
-            Column::Flags => push_flags(out, file),
+            Column::Flags => match (file.flags, self.options.flags_column) {
+                (Some(flags), Some(FlagStyle::Names)) => push_flag_names(out, flags),
+                (Some(flags), _) => {
+                    out.extend_from_slice(b"0x");
+                    push_hex(out, u64::from(flags), 1);
+                    out.extend_from_slice(b";0x0");
+                }
+                (None, _) => {}
+            },
             Column::Device => {
                 if !row::push_device_text(out, &self.facts.snapshot, socket)
                     && let Some(device) = row::device(file, socket)
@@ -248,9 +256,68 @@ fn push_user(out: &mut Vec<u8>, facts: &Facts, uid: u32) {
     }
 }
 
-fn push_flags(out: &mut Vec<u8>, file: &OpenFile) {
-    if let Some(flags) = file.flags {
+/// The letters of lsof for the flags of open(2), asm-generic/fcntl.h; what has no name, in hex.
+fn push_flag_names(out: &mut Vec<u8>, flags: u32) {
+    const NAMES: [(u32, &str); 18] = [
+        (0o1, "W"),
+        (0o2, "RW"),
+        (0o100, "CR"),
+        (0o200, "EXCL"),
+        (0o400, "NTTY"),
+        (0o1000, "TR"),
+        (0o2000, "AP"),
+        (0o4000, "ND"),
+        (0o4_010_000, "SYN"),
+        (0o20_000, "ASYN"),
+        (0o40_000, "DIR"),
+        (0o200_000, "DTY"),
+        (0o400_000, "NFLK"),
+        (0o1_000_000, "NATM"),
+        (0o100_000, "LG"),
+        (0o2_000_000, "CX"),
+        (0o10_000_000, "PATH"),
+        (0o20_200_000, "TMPF"),
+    ];
+    let mut rest = flags;
+    let start = out.len();
+    let comma = |out: &mut Vec<u8>| {
+        if out.len() > start {
+            out.push(b',');
+        }
+    };
+    for (bits, name) in NAMES {
+        if rest & bits != 0 {
+            comma(out);
+            out.extend_from_slice(name.as_bytes());
+            rest &= !bits;
+        }
+    }
+    if rest != 0 {
+        comma(out);
         out.extend_from_slice(b"0x");
-        crate::bytes::push_hex(out, u64::from(flags), 1);
+        push_hex(out, u64::from(rest), 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags() {
+        for (flags, expected) in [
+            (0, ""),
+            (0o100_000, "LG"),
+            (0o102_001, "W,AP,LG"),
+            (0o2_000_002, "RW,CX"),
+            (0o4_110_002, "RW,SYN,LG"),
+            (0o22_300_002, "RW,DTY,LG,CX,TMPF"),
+            (0o12_000_000, "CX,PATH"),
+            (0x8000_0001, "W,0x80000000"),
+        ] {
+            let mut out = Vec::new();
+            push_flag_names(&mut out, flags);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 }

@@ -18,6 +18,7 @@ use crate::tool::Stop;
 
 mod columns;
 pub mod filter;
+mod info;
 mod options;
 mod render;
 mod summary;

@@ -127,6 +127,7 @@ pub struct Options {
     pub timers: bool,
     pub details: bool,
     pub memory: bool,
+    pub info: bool,
     pub summary: bool,
     pub header: bool,
     pub one_line: bool,
@@ -231,6 +232,7 @@ impl Options {
                 self.details = true;
             }
             'm' => self.memory = true,
+            'i' => self.info = true,
             'p' => self.processes = true,
             't' => self.table(b"tcp", CONNECTED),
             'u' => self.table(b"udp", ESTABLISHED),
@@ -377,8 +379,15 @@ impl Options {
 
     /// The extension bits sock_diag is asked with; none where its attributes are not shown.
     pub fn attributes(&self) -> Option<u8> {
-        let memory = 1 << (diag::ATTRIBUTE_SKMEMINFO - 1);
-        (self.memory || self.details).then_some(if self.memory { memory } else { 0 })
+        let mut bits = 0;
+        if self.memory {
+            bits |= 1 << (diag::ATTRIBUTE_SKMEMINFO - 1);
+        }
+        if self.info {
+            bits |= 1 << (diag::ATTRIBUTE_INFO - 1);
+            bits |= 1 << (diag::ATTRIBUTE_VEGAS - 1) | 1 << (diag::ATTRIBUTE_CONGESTION - 1);
+        }
+        (bits != 0 || self.details).then_some(bits)
     }
 }
 
@@ -417,7 +426,7 @@ usage: ss [options] [state NAME | exclude NAME]... [filter]
   -t -u -w -x -0   TCP, UDP, raw, UNIX, packet       -4 -6 -f FAMILY  only these families
   -A LIST          tables by name                    -a -l            all, listening
   -n -r            numbers; names of hosts           -p               processes
-  -o -e -m         timers, details, memory           -s               summary
+  -o -e -m -i      timers, details, memory, TCP         -s               summary
   -H -O            no header; one line a socket      --json           for programs
                      --collector auto|proc|bpf  --proc-root DIR
 filter: [src|dst] [=] HOST[/PREFIX][:PORT], [sport|dport] OP :PORT, dev = NAME, autobound,

@@ -10,7 +10,7 @@ use crate::parse::diag;
 use crate::tool::socket_json::Table;
 use crate::tool::ss::columns::{COUNT, NETID, Page, STATE};
 use crate::tool::ss::filter::Subject;
-use crate::tool::ss::{Facts, Options};
+use crate::tool::ss::{Facts, Options, info};
 
 pub fn page(facts: &Facts, options: &Options, screen: Option<usize>, out: &mut Vec<u8>) {
     let mut off = [false; COUNT];
@@ -328,7 +328,7 @@ fn push_inet_tail(out: &mut Vec<u8>, facts: &Facts, options: &Options, socket: &
     if options.details {
         push_details(out, socket, attributes);
     }
-    if options.memory {
+    if options.memory || options.info && socket.protocol != Protocol::Udp {
         if !options.one_line {
             out.extend_from_slice(b"\n\t");
         }
@@ -337,6 +337,7 @@ fn push_inet_tail(out: &mut Vec<u8>, facts: &Facts, options: &Options, socket: &
                 push_memory(out, value);
             }
         });
+        info::push(out, attributes, options.timers, options.numeric);
     }
 }
 
