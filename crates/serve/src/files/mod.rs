@@ -9,6 +9,7 @@ mod entry;
 mod listing;
 mod open;
 mod respond;
+mod spare;
 
 use std::cell::RefCell;
 use std::io;
@@ -25,6 +26,7 @@ use crate::reply::{Answered, Reply};
 use cache::Cache;
 use entry::Entry;
 use open::{Found, find};
+use spare::Spare;
 
 /// How long an entry is believed before its file is looked at again.
 const VALID: Duration = Duration::from_secs(1);
@@ -40,11 +42,18 @@ pub struct FolderOptions {
     pub cache_bytes: usize,
     /// Large files kept open.
     pub open_files_max: usize,
+    /// Keep descriptors aside for files, where connections may take all others.
+    pub spare_descriptors: bool,
 }
 
 impl Default for FolderOptions {
     fn default() -> Self {
-        FolderOptions { list_directories: false, cache_bytes: 64 << 20, open_files_max: 512 }
+        FolderOptions {
+            list_directories: false,
+            cache_bytes: 64 << 20,
+            open_files_max: 512,
+            spare_descriptors: true,
+        }
     }
 }
 
@@ -53,6 +62,7 @@ pub struct Folder {
     root: OwnedFd,
     options: FolderOptions,
     cache: RefCell<Cache>,
+    spare: Option<Spare>,
 }
 
 impl Folder {
@@ -63,8 +73,9 @@ impl Folder {
     /// 5.6, or hidden by a sandbox), without which its limits cannot be kept.
     pub fn open(path: &Path, options: FolderOptions) -> io::Result<Folder> {
         let root = open::root(path)?;
-        let cache = Cache::new(options.cache_bytes, options.open_files_max);
-        Ok(Folder { root, options, cache: RefCell::new(cache) })
+        let cache = RefCell::new(Cache::new(options.cache_bytes, options.open_files_max));
+        let spare = options.spare_descriptors.then(Spare::new);
+        Ok(Folder { root, options, cache, spare })
     }
 
     /// Answers a request.
@@ -102,14 +113,17 @@ impl Folder {
             Err(error) => return reply.error(head, error.status()),
         };
         let old = self.cache.borrow_mut().get(raw);
-        match find(&self.root, &path, old.as_deref()) {
+        match self.find(&path, old.as_deref()) {
             Ok(Found::File(entry)) => {
                 let entry = match entry {
                     Some(new) => Rc::new(new),
                     None => old.unwrap_or_default(),
                 };
                 entry.checked.set(reply.now);
-                self.cache.borrow_mut().insert(raw, &entry);
+                // A file kept open would keep a descriptor that the next look-up needs.
+                if entry.open_files() == 0 || self.refill() {
+                    self.cache.borrow_mut().insert(raw, &entry);
+                }
                 self.answer_entry(&entry, head, reply)
             }
             Ok(Found::Folder(folder)) => self.answer_folder(&folder, &path, head, reply),
@@ -119,6 +133,18 @@ impl Folder {
                 reply.error(head, open::status(&error))
             }
         }
+    }
+
+    fn find(&self, path: &CleanPath<'_>, old: Option<&Entry>) -> io::Result<Found> {
+        let Some(spare) = &self.spare else { return find(&self.root, path, old) };
+        let found = spare.with(|| find(&self.root, path, old));
+        spare.refill();
+        found
+    }
+
+    /// Whether there are descriptors enough.
+    fn refill(&self) -> bool {
+        self.spare.as_ref().is_none_or(Spare::refill)
     }
 
     fn answer_folder(

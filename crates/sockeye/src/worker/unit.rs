@@ -140,6 +140,8 @@ fn server(about: &About, engine: &Engine, questions: Rc<Questions>) -> Result<Se
             let options = serve::files::FolderOptions {
                 list_directories: settings.list_directories,
                 cache_bytes: settings.limits.cache_bytes,
+                // Who serves one connection competes with no other for descriptors.
+                spare_descriptors: about.role != WorkerRole::Child,
                 ..Default::default()
             };
             let folder = Folder::open(root, options);
