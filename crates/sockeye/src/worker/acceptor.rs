@@ -21,7 +21,7 @@ use control::{
 use engine::Model;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, getpeername};
-use rustix::process::Signal;
+use rustix::process::{Resource, Signal, getrlimit};
 use serve::Counter;
 use std::sync::atomic::Ordering;
 use sys::fork::Forked;
@@ -40,6 +40,13 @@ const REST: Duration = Duration::from_millis(100);
 const STOP_WAIT: Duration = Duration::from_secs(1);
 /// The stack of a connection's thread.
 const STACK_BYTES: usize = 512 * 1024;
+/// Descriptors that the acceptor needs for itself, the listeners among them.
+const DESCRIPTORS_OWN: u64 = 24;
+/// For a child: this end of its channel.
+const DESCRIPTORS_A_CHILD: u64 = 1;
+/// For a thread: its connection, both ends of its channel, its engine's own, its log, its folder,
+/// and what a request opens in it.
+const DESCRIPTORS_A_THREAD: u64 = 12;
 /// Connections listed in one status.
 const LISTED_MAX: usize = 1000;
 
@@ -101,6 +108,8 @@ struct Acceptor {
     next_question: u64,
     started: Instant,
     draining: bool,
+    /// Children at most.
+    limit: usize,
     /// Set by `Stop`: when what is left is killed.
     stop_at: Option<Instant>,
     rest_until: Option<Instant>,
@@ -122,6 +131,7 @@ impl Acceptor {
         model: Model,
         ends: Option<SignalFd>,
     ) -> Result<Acceptor, String> {
+        let is_threads = ends.is_none();
         let channel = Channel::new(seat.channel).map_err(|e| format!("the channel: {e}"))?;
         if let Some(root) = &plan.settings.root {
             // What every child would fail by is better said once and now.
@@ -145,6 +155,7 @@ impl Acceptor {
             next_question: 0,
             started: clock::now(),
             draining: false,
+            limit: children_max(plan.settings.limits.max_children, is_threads),
             stop_at: None,
             rest_until: None,
             said_full: false,
@@ -228,12 +239,12 @@ impl Acceptor {
     }
 
     fn has_room(&mut self) -> bool {
-        let limit = self.about.settings.limits.max_children;
+        let limit = self.limit;
         let full = self.children.len() >= limit;
         if full && !std::mem::replace(&mut self.said_full, true) {
             warn(&format!(
                 "{limit} connections are being served, the most allowed: further ones wait in the \
-                 queue (raise max_children)"
+                 queue (raise max_children, or the descriptor limit with `ulimit -n`)"
             ));
         }
         !full
@@ -403,6 +414,15 @@ impl Acceptor {
             connections_left_out: self.children.len().saturating_sub(LISTED_MAX) as u64,
         }
     }
+}
+
+/// As many children as there are descriptors for. A connection that were accepted with the last one
+/// could only be closed; in the queue it waits for its turn.
+fn children_max(wanted: usize, is_threads: bool) -> usize {
+    let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let each = if is_threads { DESCRIPTORS_A_THREAD } else { DESCRIPTORS_A_CHILD };
+    let room = limit.saturating_sub(DESCRIPTORS_OWN) / each;
+    wanted.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
 }
 
 /// What the acceptor knows of a connection; what its child does on it only the child knows.
