@@ -35,11 +35,11 @@ pub fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 pub struct Server {
     pub child: Child,
-    /// Holds the control socket; a test may put files of its own there.
-    folder: TempDir,
+    /// Holds the control socket.
+    _folder: TempDir,
     control: PathBuf,
     addresses: Vec<Address>,
-    /// What the server may print and still be sound.
+    /// Its end has been checked, or must not be.
     over: bool,
 }
 
@@ -70,7 +70,7 @@ impl Server {
         let child = Child::start(&mut begin).unwrap();
         child.wait_for_line(WAIT, |line| line.starts_with("Try: ")).unwrap();
         let addresses = child.output().lines().filter_map(listener).collect();
-        Server { child, folder, control, addresses, over: false }
+        Server { child, _folder: folder, control, addresses, over: false }
     }
 
     /// The first listening address.
@@ -88,10 +88,6 @@ impl Server {
 
     pub fn control(&self) -> &Path {
         &self.control
-    }
-
-    pub fn folder(&self) -> &Path {
-        self.folder.path()
     }
 
     /// The master.
@@ -204,4 +200,12 @@ fn bytes(seed: u64, count: usize) -> Vec<u8> {
     })
     .take(count)
     .collect()
+}
+
+/// Whether the kernel lets io_uring be used, as the program itself finds out.
+pub fn has_io_uring() -> bool {
+    let output = sockeye(&["models", "--json"]).output().unwrap();
+    let models: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let models = models["io_models"].as_array().unwrap();
+    models.iter().any(|model| model["name"] == "io_uring" && model["available"] == true)
 }

@@ -4,6 +4,7 @@
 mod harness;
 
 mod bad_input;
+mod fallback;
 mod contracts_fork;
 mod contracts_kill;
 mod contracts_kit;
@@ -11,3 +12,6 @@ mod contracts_reload;
 mod contracts_signals;
 mod contracts_syscalls;
 mod grid;
+mod hostile;
+mod sigio_overflow;
+mod slow;
