@@ -13,7 +13,7 @@ use sockeye_serve::files::FolderOptions;
 use sockeye_serve::{AccessLog, COUNTERS, Counter, Folder, Format, Options, Server, Site, Stats};
 
 /// Longer than any deadline of a server: a client that waits so long is stuck.
-const STUCK: Duration = Duration::from_secs(100 * 3600);
+const STUCK: Duration = Duration::from_secs(3 * 3600);
 /// Bytes of a response head, at most.
 const HEAD_BYTES_MAX: usize = 4096;
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine::{Engine, Faults, Sim, SimId};
 use sockeye_serve::files::FolderOptions;
-use sockeye_serve::{Counter, Options, Server, Timeouts};
+use sockeye_serve::{Counter, Options, Timeouts};
 use tempfile::TempDir;
 use testkit::hostile::{self, Answer, Case};
 
@@ -232,7 +232,8 @@ impl From<String> for Stop {
 impl Player {
     async fn play(&mut self) -> Result<(), Stop> {
         for _ in 0..self.world.sim.roll(4) {
-            let group: Vec<Ask> = (0..=self.roll(5)).map(|_| any_request(&self.world.sim)).collect();
+            let group: Vec<Ask> =
+                (0..=self.roll(5)).map(|_| any_request(&self.world.sim)).collect();
             self.group(&group).await?;
             if self.roll(3) == 0 {
                 self.sleep(self.roll(3000)).await;
@@ -333,7 +334,8 @@ impl Player {
         match ending {
             Ending::Leave => Ok(()),
             Ending::CloseField => {
-                let last = Ask { closes: true, ..Ask::of_file("/file.bin", "Connection: close\r\n") };
+                let last =
+                    Ask { closes: true, ..Ask::of_file("/file.bin", "Connection: close\r\n") };
                 self.group(&[file, last]).await?;
                 self.clean_end().await
             }
@@ -346,10 +348,10 @@ impl Player {
                 self.client.queue(&file.bytes);
                 self.client.queue(&file.bytes);
                 self.client.finish().await?;
-                self.group(&[Ask { bytes: Vec::new(), ..file.clone() }, Ask {
-                    bytes: Vec::new(),
-                    ..file
-                }])
+                self.group(&[
+                    Ask { bytes: Vec::new(), ..file.clone() },
+                    Ask { bytes: Vec::new(), ..file },
+                ])
                 .await?;
                 self.clean_end().await
             }
@@ -420,7 +422,10 @@ impl Player {
         }
         if let Some(status) = refused {
             let answer = self.final_answer().await?;
-            if (answer.status, answer.says_close()) != (status, true) {
+            // In pieces, a fault in a field line is told when the head ends (`http::Scan`); a head
+            // that never does is refused all the same, by its deadline.
+            let late = answer.status == 408 && !case.bytes.ends_with(b"\r\n\r\n");
+            if !answer.says_close() || (answer.status != status && !late) {
                 return Err(Stop::Failed(format!("{answer:?} and not {status} with close")));
             }
         }
@@ -547,6 +552,83 @@ async fn clients(world: &World, seen: &Rc<RefCell<Outcome>>) {
     }
 }
 
+/// A client of a server that drains in the middle: asks until an answer says close. What was sent
+/// whole before the drain gets an answer, and nothing follows the one that says close.
+async fn ask_until_drained(player: &mut Player, draining: &Cell<bool>) -> Result<(), Stop> {
+    loop {
+        let group: Vec<Ask> =
+            (0..=player.roll(3)).map(|_| any_request(&player.world.sim)).collect();
+        let bytes: Vec<u8> = group.iter().flat_map(|ask| ask.bytes.clone()).collect();
+        player.send(&bytes).await?;
+        player.client.flush().await?;
+        let in_time = !draining.get();
+        for ask in &group {
+            let Some(answer) = player.client.response(ask.bare).await? else {
+                let idle = !in_time && player.client.ended == Some(Ended::Cleanly);
+                let failed = Stop::Failed(format!("no reply to {}", shown(&ask.bytes)));
+                return if idle { Ok(()) } else { Err(failed) };
+            };
+            let closes = answer.says_close();
+            Ask { closes: closes && draining.get(), ..ask.clone() }.check(&answer)?;
+            if closes {
+                return player.clean_end().await;
+            }
+        }
+        player.sleep(player.roll(1500)).await;
+    }
+}
+
+fn run_drained(seed: u64, root: &Path) -> (Sim, Vec<String>) {
+    let sim = Sim::new(seed, ROUGH);
+    let failures = Rc::new(RefCell::new(Vec::new()));
+    let _shown = OnPanic(seed, sim.clone());
+    let (world, seen, root) = (sim.clone(), failures.clone(), root.to_owned());
+    let result = sim.run(|engine| async move {
+        let site = harness::folder(&root, FolderOptions::default());
+        let server = harness::server(&engine, options(), site, harness::counters());
+        let (listener, address) = engine.sim_listen(&world).unwrap();
+        server.listen(listener);
+        let cases = Rc::default();
+        let world = World { engine: engine.clone(), sim: world, address, cases, resets: false };
+        let draining = Rc::new(Cell::new(false));
+        let (ready, left) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(CLIENTS)));
+        for number in 0..CLIENTS {
+            let (world, seen, draining) = (world.clone(), seen.clone(), draining.clone());
+            let (ready, left) = (ready.clone(), left.clone());
+            engine.spawn(async move {
+                let client = Client::connect(&world.engine, &world.sim, world.address);
+                let mut player = Player { world, client };
+                // Accepted, so that the drain concerns it.
+                let mut result = player.group(&[Ask::of_file("/small.txt", "")]).await;
+                ready.set(ready.get() + 1);
+                if result.is_ok() {
+                    result = ask_until_drained(&mut player, &draining).await;
+                }
+                if let Err(Stop::Failed(why)) = result {
+                    seen.borrow_mut().push(format!("client {number}: {why}"));
+                }
+                left.set(left.get() - 1);
+            });
+        }
+        while ready.get() < CLIENTS {
+            engine.sleep(Duration::from_millis(100)).await;
+        }
+        engine.sleep(Duration::from_millis(world.sim.roll(4000))).await;
+        draining.set(true);
+        server.drain();
+        server.finished().await;
+        assert_eq!(server.open(), 0);
+        while left.get() > 0 {
+            engine.sleep(Duration::from_millis(100)).await;
+        }
+    });
+    let mut failures = failures.take();
+    if let Err(error) = result {
+        failures.push(error.to_string());
+    }
+    (sim, failures)
+}
+
 fn check(seeds: impl Iterator<Item = u64>, faults: Faults, root: &Path) -> usize {
     let mut whole = 0;
     for seed in seeds {
@@ -571,6 +653,15 @@ fn resets_end_one_connection_and_nothing_else() {
     // Neither all nor none: the resets did happen, and did not reach everybody.
     let all = (SEEDS * CLIENTS) as usize;
     assert!((all / 10..all * 9 / 10).contains(&whole), "{whole} of {all} came to their end");
+}
+
+#[test]
+fn a_drain_answers_what_was_sent_and_ends() {
+    let site = site();
+    for seed in 0..SEEDS {
+        let (sim, failures) = run_drained(seed, site.path());
+        assert!(failures.is_empty(), "seed {seed}: {failures:#?}\n{:#?}", sim.trace_tail());
+    }
 }
 
 #[test]
