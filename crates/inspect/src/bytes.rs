@@ -1,7 +1,8 @@
 //! Numbers and fields out of kernel text, and numbers and padding into output.
 //!
 //! /proc text is bytes, not UTF-8, and a listing of ten thousand sockets formats a hundred thousand
-//! numbers: both directions work on plain bytes, without `format!` and without an allocation a field.
+//! numbers: both directions work on plain bytes, without `format!` and without an allocation a
+//! field.
 
 /// Splits at runs of blanks, as `sscanf` does.
 pub fn fields(line: &[u8]) -> impl Iterator<Item = &[u8]> {

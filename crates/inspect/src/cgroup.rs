@@ -1,21 +1,17 @@
-//! cgroup ids to paths: the id is the inode number of the directory below /sys/fs/cgroup, cgroups(7).
+//! cgroup ids to paths: the id is the inode number of the directory below /sys/fs/cgroup,
+//! cgroups(7).
 
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::DirEntryExt;
 use std::path::Path;
-use std::sync::OnceLock;
 
 /// A host with more cgroups than this shows the rest by number.
 const CGROUPS_MAX: usize = 100_000;
 const ROOT: &str = "/sys/fs/cgroup";
 
-pub fn path_of(id: u64) -> Option<Vec<u8>> {
-    static PATHS: OnceLock<HashMap<u64, Vec<u8>>> = OnceLock::new();
-    PATHS.get_or_init(walk).get(&id).cloned()
-}
-
-fn walk() -> HashMap<u64, Vec<u8>> {
+/// Every cgroup's path by its id.
+pub fn paths() -> HashMap<u64, Vec<u8>> {
     let mut paths = HashMap::new();
     // A mixed hierarchy has the unified one a level down.
     let unified = Path::new(ROOT).join("unified");

@@ -1,6 +1,6 @@
-//! bpf(2), as much of it as loading and reading a BPF iterator needs: load a tracing program, link it
-//! to an iterator, open the iterator for reading. What the program says is the caller's business; the
-//! kernel's verifier checks it before anything runs.
+//! bpf(2), as much of it as loading and reading a BPF iterator needs: load a tracing program, link
+//! it to an iterator, open the iterator for reading. What the program says is the caller's
+//! business; the kernel's verifier checks it before anything runs.
 
 use std::ffi::CStr;
 use std::io;
@@ -74,8 +74,8 @@ pub fn load_iterator(
         ..LoadAttributes::default()
     };
     let size = size_of::<LoadAttributes>();
-    // SAFETY: the attributes, the instructions and the license outlive the call, are as long as said,
-    // and the kernel only reads them: no log buffer is given.
+    // SAFETY: the attributes, the instructions and the license outlive the call, are as long as
+    // said, and the kernel only reads them: no log buffer is given.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, BPF_PROG_LOAD, &raw const attributes, size) };
     owned(fd)
 }
@@ -97,7 +97,8 @@ pub fn open_iterator(link: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 
 fn plain(command: libc::c_long, attributes: PlainAttributes) -> io::Result<OwnedFd> {
     let size = size_of::<PlainAttributes>();
-    // SAFETY: the attributes outlive the call, are as long as said, hold no pointer, and are only read.
+    // SAFETY: the attributes outlive the call, are as long as said, hold no pointer, and are only
+    // read.
     let fd = unsafe { libc::syscall(libc::SYS_bpf, command, &raw const attributes, size) };
     owned(fd)
 }

@@ -1,9 +1,9 @@
 //! Collector B: every descriptor of every process in one pass of a BPF iterator over `task_file`.
 //!
-//! The program is some seventy instructions, assembled here from the member offsets that BTF gives, so
-//! neither a compiler nor libbpf is needed. It asks only kernel memory: no path is walked, nothing can
-//! hang. Any error, an old kernel, no right, no BTF, means collector A does the work instead; the probe
-//! is the real program. See bpf(2), Documentation/bpf/bpf_iterators.rst.
+//! The program is some seventy instructions, assembled here from the member offsets that BTF gives,
+//! so neither a compiler nor libbpf is needed. It asks only kernel memory: no path is walked,
+//! nothing can hang. Any error, an old kernel, no right, no BTF, means collector A does the work
+//! instead; the probe is the real program. See bpf(2), Documentation/bpf/bpf_iterators.rst.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -483,7 +483,8 @@ fn parse_records(bytes: &[u8]) -> Option<Records> {
     Some(Records { list })
 }
 
-/// `None` for a thread with a table of its own, which is listed by collector A where it is asked for.
+/// `None` for a thread with a table of its own, which is listed by collector A where it is asked
+/// for.
 fn parse_record(r: &[u8], level: usize) -> Option<Record> {
     let word = |at: i16| ne_u32(r, at as usize);
     let double = |at: i16| ne_u64(r, at as usize);

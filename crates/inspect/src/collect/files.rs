@@ -1,8 +1,11 @@
 //! Collector A: every process with its descriptors, read from /proc as any user may.
 //!
-//! What a descriptor is comes from the text of its link wherever the text says enough: a socket or a
-//! pipe costs one readlinkat and no stat. The rest is asked relative to the process's directory, with
-//! AT_STATX_DONT_SYNC, and never on a mount that can hang (NFS, FUSE, autofs): there fdinfo tells.
+//! What a descriptor is comes from the text of its link wherever the text says enough: a socket or
+//! a pipe costs one readlinkat and no stat. The rest is asked relative to the process's directory,
+//! with AT_STATX_DONT_SYNC, and never on a mount that can hang (NFS, FUSE, autofs): there fdinfo
+//! tells.
+
+mod recorded;
 
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -32,7 +35,8 @@ pub struct Want<'a> {
     pub foreign: bool,
 }
 
-/// What was asked for beforehand, beside the socket tables, since the kernel takes its time over it.
+/// What was asked for beforehand, beside the socket tables, since the kernel takes its time over
+/// it.
 #[derive(Debug, Default)]
 pub struct Asked {
     pub records: Option<bpf::Records>,
@@ -437,63 +441,6 @@ impl<'a> Scan<'a> {
         self.list = list;
     }
 
-    /// What BPF found of this process; only names that are not known yet are asked of /proc.
-    fn recorded_descriptors(
-        &mut self,
-        process: BorrowedFd<'_>,
-        fds: BorrowedFd<'_>,
-        pid: u32,
-        choice: Choice,
-        records: &[bpf::Record],
-    ) {
-        let mut room = source::link_room();
-        let mut digits = [0; 12];
-        for record in records {
-            let is_socket = record.mode & 0o170_000 == 0o140_000;
-            if !is_socket && choice == Choice::Sockets {
-                continue;
-            }
-            let known = is_socket && self.socket(record.inode, process).is_some();
-            let mut file = match self.names.get(&(record.dentry, record.mount)) {
-                _ if known => OpenFile {
-                    kind: Kind::Socket,
-                    inode: Some(record.inode),
-                    position: Some(0),
-                    ..OpenFile::EMPTY
-                },
-                Some(named) if !is_socket => *named,
-                _ => {
-                    let name = source::number_name(record.fd, &mut digits);
-                    self.descriptor(process, fds, pid, record.fd, name, choice, &mut room);
-                    self.remember(record);
-                    continue;
-                }
-            };
-            fill_by_record(&mut file, record, self.want.offsets);
-            self.snapshot.files.push(file);
-        }
-    }
-
-    /// Keeps what was just learned of a path; an anonymous file has none.
-    fn remember(&mut self, record: &bpf::Record) {
-        let Some(file) = self.snapshot.files.last().filter(|f| f.slot == Slot::Fd(record.fd))
-        else {
-            return;
-        };
-        let by_name = matches!(
-            file.kind,
-            Kind::Regular
-                | Kind::Directory
-                | Kind::Character
-                | Kind::Block
-                | Kind::Fifo
-                | Kind::MessageQueue
-        );
-        if by_name && file.note.is_empty() {
-            self.names.insert((record.dentry, record.mount), *file);
-        }
-    }
-
     fn no_descriptors(&mut self, pid: u32, missing: Missing) {
         self.count_denied(missing);
         let digits = bytes::Digits::new(pid.into());
@@ -714,23 +661,6 @@ impl<'a> Scan<'a> {
 impl Drop for Scan<'_> {
     fn drop(&mut self) {
         self.mark_locks();
-    }
-}
-
-/// O_ACCMODE and O_PATH of asm-generic/fcntl.h.
-const ACCESS_MODE: u32 = 3;
-const O_PATH: u32 = 0o10_000_000;
-
-fn fill_by_record(file: &mut OpenFile, record: &bpf::Record, all: bool) {
-    file.slot = Slot::Fd(record.fd);
-    file.access = match (record.flags & O_PATH != 0, record.flags & ACCESS_MODE) {
-        (false, 0) => b'r',
-        (false, 1) => b'w',
-        _ => b'u',
-    };
-    if all || file.position.is_some() {
-        file.position = Some(record.position);
-        file.flags = Some(record.flags);
     }
 }
 

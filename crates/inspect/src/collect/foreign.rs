@@ -1,5 +1,6 @@
-//! Sockets of other network namespaces: each namespace is read once, from the `net` directory of the
-//! first process met in it that has a socket of its own. No setns(2), so no right is needed for it.
+//! Sockets of other network namespaces: each namespace is read once, from the `net` directory of
+//! the first process met in it that has a socket of its own. No setns(2), so no right is needed for
+//! it.
 
 use std::os::fd::BorrowedFd;
 

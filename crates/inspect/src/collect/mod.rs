@@ -66,7 +66,8 @@ pub fn file_records(
     want: &Want<'_>,
 ) -> Option<bpf::Records> {
     let few = want.pids.is_some_and(|pids| pids.len() < PIDS_FEW);
-    // Close-on-exec belongs to the descriptor, which BPF does not show: where flags are asked, /proc.
+    // Close-on-exec belongs to the descriptor, which BPF does not show: where flags are asked,
+    // /proc.
     if collector == Collector::Auto && (few || want.offsets) {
         return None;
     }
@@ -96,8 +97,8 @@ pub fn socket_holders(source: &Source, collector: Collector) -> holders::Holders
     }
 }
 
-/// Runs both at once: the socket tables and the descriptors are of different locks of the kernel, and
-/// together take as long as the longer of the two.
+/// Runs both at once: the socket tables and the descriptors are of different locks of the kernel,
+/// and together take as long as the longer of the two.
 pub fn both<A: Send, B>(
     one: impl FnOnce() -> A + Send,
     other: impl FnOnce() -> B,

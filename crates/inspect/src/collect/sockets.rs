@@ -2,7 +2,8 @@
 //! text of /proc/net, which every kernel and every recorded tree has.
 //!
 //! sock_diag costs a third of the text for the same rows (the kernel fills one page a read of the
-//! text). The text has what sock_diag lacks: the kernel address and the references of a unix socket.
+//! text). The text has what sock_diag lacks: the kernel address and the references of a unix
+//! socket.
 
 use std::ffi::CStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};

@@ -192,7 +192,8 @@ impl Facts {
         }
     }
 
-    /// Closed by a reset, and still open: only the kernel's own memory tells it from a fresh socket.
+    /// Closed by a reset, and still open: only the kernel's own memory tells it from a fresh
+    /// socket.
     fn find_reset_sockets(&mut self) {
         let Ok(records) = bpf::collect(bpf::Scope::Connections) else { return };
         for record in records.all() {

@@ -1,4 +1,5 @@
-//! What is wrong on this host, who is to blame, and what to do: each diagnosis a rule of its own file.
+//! What is wrong on this host, who is to blame, and what to do: each diagnosis a rule of its own
+//! file.
 //!
 //! A rule looks at `Facts` and nothing else: it reads no file, so the same facts give the same
 //! findings. Every finding carries the numbers it rests on, with the place they were read, and one

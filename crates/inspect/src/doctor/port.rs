@@ -1,5 +1,5 @@
-//! `doctor --port N`: why a port is taken, or would be, bind(2): every holder in every namespace, both
-//! address families, connections that linger, and other users' SO_REUSEPORT.
+//! `doctor --port N`: why a port is taken, or would be, bind(2): every holder in every namespace,
+//! both address families, connections that linger, and other users' SO_REUSEPORT.
 
 use crate::doctor::{Facts, Finding, Severity};
 use crate::model::{Inet, Protocol, TcpState};

@@ -1,6 +1,7 @@
 //! BTF: where the members of the kernel's structures lie, Documentation/bpf/btf.rst. Asked for a
 //! dozen members out of 130,000 types, so names are looked up in the string section first, and the
-//! types are then compared by number. The bytes come from the kernel but are checked like any others.
+//! types are then compared by number. The bytes come from the kernel but are checked like any
+//! others.
 
 use crate::bytes::{array, ne_u16, ne_u32};
 

@@ -138,22 +138,6 @@ pub fn each_message<'a>(mut datagram: &'a [u8], mut each: impl FnMut(&'a [u8])) 
     Progress::More
 }
 
-/// Goes through one answer of a recorded dump, to its end; gives the bytes it took, at least one.
-pub fn each_recorded<'a>(bytes: &'a [u8], mut each: impl FnMut(&'a [u8])) -> usize {
-    let mut at = 0;
-    while let (Some(length), Some(kind)) = (ne_u32(bytes, at), ne_u16(bytes, at + 4)) {
-        let length = length as usize;
-        let end = at.saturating_add(length);
-        let Some(payload) = bytes.get(at + HEADER_BYTES..end) else { return bytes.len() };
-        at = at.saturating_add(aligned(length));
-        match kind {
-            NLMSG_DONE | NLMSG_ERROR => return at,
-            _ => each(payload),
-        }
-    }
-    bytes.len()
-}
-
 fn done(payload: &[u8]) -> Progress {
     match ne_u32(payload, 0).map(|n| n as i32) {
         Some(errno) if errno < 0 => Progress::Refused(errno.saturating_neg()),

@@ -1,7 +1,8 @@
 //! /proc/net/{tcp,udp,udplite,raw,icmp} and their `6` twins: one shape, a line a socket.
 //!
 //! `sl local_address rem_address st tx_queue:rx_queue tr:tm->when retrnsmt uid timeout inode ...`
-//! Addresses are hex of the words as they lie in memory, so each word is read native. See proc_net(5).
+//! Addresses are hex of the words as they lie in memory, so each word is read native. See
+//! proc_net(5).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 

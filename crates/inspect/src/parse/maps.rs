@@ -1,5 +1,6 @@
 //! /proc/PID/maps: `address perms offset maj:min inode   path`. The path is the rest of the line; a
-//! newline in it is written `\012`, and a deleted file has ` (deleted)` appended. See proc_pid_maps(5).
+//! newline in it is written `\012`, and a deleted file has ` (deleted)` appended. See
+//! proc_pid_maps(5).
 
 use rustix::fs::makedev;
 

@@ -1,4 +1,5 @@
-//! Parsers of kernel text and netlink bytes into plain data: no file, no clock, no allocation a field.
+//! Parsers of kernel text and netlink bytes into plain data: no file, no clock, no allocation a
+//! field.
 //!
 //! Each takes bytes and gives what could be read; a line that is not understood is skipped and
 //! counted by the caller, and no input makes one panic (`fuzz` goes through them all).

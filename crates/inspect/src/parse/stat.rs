@@ -1,5 +1,5 @@
-//! /proc/PID/stat: one line, whose second field is a name that may hold anything, `) (` and newlines
-//! too; the last `)` of the line ends it. Fields are numbered as in proc_pid_stat(5).
+//! /proc/PID/stat: one line, whose second field is a name that may hold anything, `) (` and
+//! newlines too; the last `)` of the line ends it. Fields are numbered as in proc_pid_stat(5).
 
 use crate::bytes;
 

@@ -1,4 +1,5 @@
-//! Two hundred seeded scenes, listed by the real tools and by ours, sorted and compared line by line.
+//! Two hundred seeded scenes, listed by the real tools and by ours, sorted and compared line by
+//! line.
 
 use std::ffi::OsString;
 use std::process::Command;

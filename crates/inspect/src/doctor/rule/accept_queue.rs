@@ -1,5 +1,5 @@
-//! Accept queues that are full, or that have dropped: listen(2). The kernel admits one more than the
-//! backlog, so a queue is full when its length is beyond the limit.
+//! Accept queues that are full, or that have dropped: listen(2). The kernel admits one more than
+//! the backlog, so a queue is full when its length is beyond the limit.
 
 use crate::doctor::{Facts, Finding, Listener, Severity};
 

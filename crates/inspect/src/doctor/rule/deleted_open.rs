@@ -1,5 +1,5 @@
-//! Deleted files that are still open: the space comes back when the last descriptor is closed. Told by
-//! the link count, never by the text " (deleted)", which may be a real name. unlink(2).
+//! Deleted files that are still open: the space comes back when the last descriptor is closed. Told
+//! by the link count, never by the text " (deleted)", which may be a real name. unlink(2).
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,6 @@
-//! Descriptors near their limit: "Too many open files", getrlimit(2). The limit is on the number of a
-//! descriptor, so it is reached by a count only where the numbers are dense, as they nearly always are.
+//! Descriptors near their limit: "Too many open files", getrlimit(2). The limit is on the number of
+//! a descriptor, so it is reached by a count only where the numbers are dense, as they nearly
+//! always are.
 
 use std::collections::BTreeMap;
 

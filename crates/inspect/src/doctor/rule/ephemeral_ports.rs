@@ -1,5 +1,5 @@
-//! Local ports used up towards one destination: connect(2) fails with EADDRNOTAVAIL. Ports are counted
-//! for each local address and destination, TIME_WAIT included. ip(7), ip_local_port_range.
+//! Local ports used up towards one destination: connect(2) fails with EADDRNOTAVAIL. Ports are
+//! counted for each local address and destination, TIME_WAIT included. ip(7), ip_local_port_range.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,5 @@
-//! Servers that do not run: a stopped process holds a listening socket, so clients connect and wait.
+//! Servers that do not run: a stopped process holds a listening socket, so clients connect and
+//! wait.
 
 use crate::doctor::{Facts, Finding, Severity};
 

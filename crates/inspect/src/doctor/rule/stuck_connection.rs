@@ -1,5 +1,5 @@
-//! Established connections that do not move: the peer does not take what we send, or our process does
-//! not read what has come. tcp(7).
+//! Established connections that do not move: the peer does not take what we send, or our process
+//! does not read what has come. tcp(7).
 
 use crate::doctor::{Facts, Finding, Severity};
 use crate::model::{Inet, TcpState};

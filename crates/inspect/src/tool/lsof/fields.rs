@@ -1,5 +1,5 @@
-//! `-F`: one field a line, or NUL-terminated with one set a line, for programs. lsof(8), "OUTPUT FOR
-//! OTHER PROGRAMS".
+//! `-F`: one field a line, or NUL-terminated with one set a line, for programs. lsof(8), "OUTPUT
+//! FOR OTHER PROGRAMS".
 
 use crate::bytes::{push_dec, push_hex, push_signed};
 use crate::model::{OpenFile, Process, Protocol};

@@ -1,8 +1,8 @@
 //! `lsof`: every open file of every process, in the words and columns of lsof 4.95, lsof(8).
 //!
-//! Where ours differs on purpose is listed in docs/inspect.md: sockets of other network namespaces are
-//! named, mapped files are looked up in the process's own root, and nothing is asked of a mount that
-//! can hang.
+//! Where ours differs on purpose is listed in docs/inspect.md: sockets of other network namespaces
+//! are named, mapped files are looked up in the process's own root, and nothing is asked of a mount
+//! that can hang.
 
 use std::ffi::OsString;
 use std::io::Write;

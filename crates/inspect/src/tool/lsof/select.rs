@@ -1,7 +1,7 @@
 //! lsof's selection language: selections are ORed, or ANDed with `-a`; `^` excludes before either.
 //!
-//! Each kind of selection is a bit. A process collects its bits (pid, user, command), a file adds its
-//! own (descriptor, network, name), and one comparison decides.
+//! Each kind of selection is a bit. A process collects its bits (pid, user, command), a file adds
+//! its own (descriptor, network, name), and one comparison decides.
 
 use regex_lite::{Regex, RegexBuilder};
 

@@ -1,4 +1,5 @@
-//! Text as lsof prints it: what could confuse a terminal or a parser is escaped, `\n`, `^A`, `\x7f`.
+//! Text as lsof prints it: what could confuse a terminal or a parser is escaped, `\n`, `^A`,
+//! `\x7f`.
 
 use crate::bytes;
 use crate::model::TcpState;

@@ -1,7 +1,7 @@
 //! `netstat`: the sockets of this network namespace as net-tools 2.10 prints them, netstat(8).
 //!
-//! Where ours differs on purpose: `--all-owners` lists every process of a socket (net-tools shows the
-//! first it finds and drops the rest), and names are resolved from /etc only, so nothing waits.
+//! Where ours differs on purpose: `--all-owners` lists every process of a socket (net-tools shows
+//! the first it finds and drops the rest), and names are resolved from /etc only, so nothing waits.
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -1,6 +1,6 @@
-//! `ps`: processes, ps(1) of procps in its usual calls (`aux`, `-ef`, `-o`, `--forest`), and without any
-//! a tree of its own: descriptors of the limit, listening sockets, connections, zombies and who should
-//! reap them.
+//! `ps`: processes, ps(1) of procps in its usual calls (`aux`, `-ef`, `-o`, `--forest`), and
+//! without any a tree of its own: descriptors of the limit, listening sockets, connections, zombies
+//! and who should reap them.
 
 use std::ffi::OsString;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! The layout of ss: cells are gathered first, then columns get the width of their longest cell, and
-//! on a terminal the room that is left is shared out.
+//! The layout of ss: cells are gathered first, then columns get the width of their longest cell,
+//! and on a terminal the room that is left is shared out.
 
 use std::ops::Range;
 

@@ -1,7 +1,8 @@
-//! ss's filter: `sport = :80 and not dst 10.0.0.0/8`. Words to a tree, and the tree over one socket.
+//! ss's filter: `sport = :80 and not dst 10.0.0.0/8`. Words to a tree, and the tree over one
+//! socket.
 //!
-//! Grammar as in ss(8): a juxtaposition is an `and`, `not` binds closest, `or` and `and` are read from
-//! left to right with `and` before `or`. Depth is bounded, since the words come from outside.
+//! Grammar as in ss(8): a juxtaposition is an `and`, `not` binds closest, `or` and `and` are read
+//! from left to right with `and` before `or`. Depth is bounded, since the words come from outside.
 
 use std::net::IpAddr;
 

@@ -1,5 +1,5 @@
-//! `ss -i`: what TCP itself says of a connection, `struct tcp_info` of linux/tcp.h. Older kernels give
-//! a shorter structure; what is missing counts as zero and is not shown.
+//! `ss -i`: what TCP itself says of a connection, `struct tcp_info` of linux/tcp.h. Older kernels
+//! give a shorter structure; what is missing counts as zero and is not shown.
 
 use crate::bytes::{ne_u32, ne_u64, push_dec};
 use crate::parse::diag;

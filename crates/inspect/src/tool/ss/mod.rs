@@ -1,12 +1,14 @@
 //! `ss`: sockets by sock_diag(7), in the columns of iproute2 6.1, ss(8), with its filter language.
 //!
-//! Where ours differs on purpose: a command whose name holds `)` is shown whole, names come from /etc
-//! only, and a filter on ports never matches a UNIX socket by its inode.
+//! Where ours differs on purpose: a command whose name holds `)` is shown whole, names come from
+//! /etc only, and a filter on ports never matches a UNIX socket by its inode.
 
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::os::fd::AsFd;
 
+use crate::cgroup;
 use crate::collect;
 use crate::collect::holders::Holders;
 use crate::collect::sockets::{self, UnixTable, Want};
@@ -34,6 +36,10 @@ pub struct Facts {
     /// Names of the processes that hold sockets, ascending by pid.
     pub commands: Vec<(u32, Vec<u8>)>,
     pub names: Names,
+    /// Interface names by index, of the sockets that are bound to one.
+    pub interfaces: BTreeMap<u32, String>,
+    /// cgroup paths by id, where details are shown.
+    pub cgroups: HashMap<u64, Vec<u8>>,
 }
 
 pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Stop> {
@@ -97,7 +103,9 @@ impl Facts {
         }
         let commands = read_commands(source, pids);
         let names = Names::read(!options.numeric, options.resolve);
-        Ok(Facts { sockets, arena, holders, commands, names })
+        let interfaces = interface_names(&sockets);
+        let cgroups = if options.details { cgroup::paths() } else { HashMap::new() };
+        Ok(Facts { sockets, arena, holders, commands, names, interfaces, cgroups })
     }
 
     pub fn command(&self, pid: u32) -> &[u8] {
@@ -106,6 +114,23 @@ impl Facts {
             Err(_) => b"",
         }
     }
+}
+
+fn interface_names(sockets: &Sockets) -> BTreeMap<u32, String> {
+    let bound = sockets.inet.iter().map(|s| s.interface);
+    let all = bound.chain(sockets.other.iter().map(|s| s.interface));
+    let mut names: BTreeMap<u32, String> =
+        all.filter(|index| *index != 0).map(|index| (index, String::new())).collect();
+    let (family, kind) = (rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM);
+    if names.is_empty() {
+        return names;
+    }
+    let Ok(socket) = rustix::net::socket(family, kind, None) else { return BTreeMap::new() };
+    for (index, name) in &mut names {
+        let found = rustix::net::netdevice::index_to_name(&socket, *index);
+        *name = found.unwrap_or_else(|_| format!("if{index}"));
+    }
+    names
 }
 
 /// TCPDIAG_FILE: the answers of a machine recorded by `ss -D`, instead of this one's.
@@ -117,17 +142,13 @@ fn recorded(path: &OsString) -> Result<Sockets, Stop> {
     let bytes = std::fs::read(path)
         .map_err(|e| Stop::Failed(format!("read {}: {e}", path.to_string_lossy()), 1))?;
     let mut sockets = Sockets::default();
-    let mut rest = &bytes[..];
-    // A dump is many answers one after another, each with its own end.
-    while !rest.is_empty() {
-        let taken = parse::diag::each_recorded(rest, |payload| {
-            if let Some((mut row, attributes)) = parse::diag::inet(payload, Protocol::Tcp) {
-                row.v6only = parse::diag::is_v6only(attributes);
-                sockets.inet.push(row);
-            }
-        });
-        rest = rest.get(taken..).unwrap_or_default();
-    }
+    // A dump is many answers one after another, each with its own end; ss reads the first.
+    parse::diag::each_message(&bytes, |payload| {
+        if let Some((mut row, attributes)) = parse::diag::inet(payload, Protocol::Tcp) {
+            row.v6only = parse::diag::is_v6only(attributes);
+            sockets.inet.push(row);
+        }
+    });
     sockets.index();
     Ok(sockets)
 }

@@ -200,7 +200,7 @@ impl Printer<'_> {
                 out.push(b':');
             }
             5 if socket.interface == 0 => out.push(b'*'),
-            5 => push_interface(out, socket.interface),
+            5 => push_interface(out, facts, socket.interface),
             6 => out.push(b'*'),
             8 => push_users(out, facts, options, socket.inode),
             _ => {}
@@ -255,22 +255,14 @@ fn push_host(out: &mut Vec<u8>, facts: &Facts, end: SocketAddr, v6only: bool, in
     }
     if interface != 0 {
         out.push(b'%');
-        push_interface(out, interface);
+        push_interface(out, facts, interface);
     }
     out.push(b':');
 }
 
-fn push_interface(out: &mut Vec<u8>, index: u32) {
-    let socket =
-        rustix::net::socket(rustix::net::AddressFamily::INET, rustix::net::SocketType::DGRAM, None);
-    let name = socket.and_then(|s| rustix::net::netdevice::index_to_name(s, index));
-    match name {
-        Ok(name) => out.extend_from_slice(name.as_bytes()),
-        Err(_) => {
-            out.extend_from_slice(b"if");
-            push_dec(out, u64::from(index));
-        }
-    }
+fn push_interface(out: &mut Vec<u8>, facts: &Facts, index: u32) {
+    let name = facts.interfaces.get(&index).map_or("", String::as_str);
+    out.extend_from_slice(name.as_bytes());
 }
 
 fn push_port(out: &mut Vec<u8>, facts: &Facts, port: u16, transport: Transport) {
@@ -326,7 +318,7 @@ fn push_inet_tail(out: &mut Vec<u8>, facts: &Facts, options: &Options, socket: &
     }
     let attributes = facts.arena.get(socket.attributes);
     if options.details {
-        push_details(out, socket, attributes);
+        push_details(out, facts, socket, attributes);
     }
     if options.memory || options.info && socket.protocol != Protocol::Udp {
         if !options.one_line {
@@ -387,7 +379,7 @@ fn push_milliseconds(out: &mut Vec<u8>, milliseconds: u32) {
 /// INET_DIAG_MARK.
 const ATTRIBUTE_MARK: u16 = 15;
 
-fn push_details(out: &mut Vec<u8>, socket: &Inet, attributes: &[u8]) {
+fn push_details(out: &mut Vec<u8>, facts: &Facts, socket: &Inet, attributes: &[u8]) {
     if socket.uid != 0 {
         out.extend_from_slice(b" uid:");
         push_dec(out, u64::from(socket.uid));
@@ -410,7 +402,7 @@ fn push_details(out: &mut Vec<u8>, socket: &Inet, attributes: &[u8]) {
     }
     if let Some(id) = cgroup.filter(|id| *id != 0) {
         out.extend_from_slice(b" cgroup:");
-        push_cgroup(out, id);
+        push_cgroup(out, facts, id);
     }
     if let Some(only) = v6only.filter(|_| socket.is_v6()) {
         out.extend_from_slice(b" v6only:");
@@ -425,9 +417,9 @@ fn push_details(out: &mut Vec<u8>, socket: &Inet, attributes: &[u8]) {
 }
 
 /// A cgroup's id is the inode number of its directory.
-fn push_cgroup(out: &mut Vec<u8>, id: u64) {
-    match crate::cgroup::path_of(id) {
-        Some(path) => out.extend_from_slice(&path),
+fn push_cgroup(out: &mut Vec<u8>, facts: &Facts, id: u64) {
+    match facts.cgroups.get(&id) {
+        Some(path) => out.extend_from_slice(path),
         None => {
             out.extend_from_slice(b"unreachable:");
             push_hex(out, id, 1);
