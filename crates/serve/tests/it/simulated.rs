@@ -450,8 +450,13 @@ impl Player {
         self.sleep(200_000).await;
         self.client.end().await?;
         let mut rest = &self.client.seen[..];
+        let mut whole = 0;
         while let Some((answer, length)) = parse(rest, false)? {
             file.check(&answer)?;
+            whole += 1;
+            if whole == 3 {
+                return Err(Stop::Failed("the server waited for ever".to_owned()));
+            }
             rest = &rest[length..];
         }
         let start = harness::find(rest, b"\r\n\r\n").map_or(rest.len(), |at| at + 4);
@@ -559,6 +564,7 @@ async fn ask_until_drained(player: &mut Player, draining: &Cell<bool>) -> Result
         let group: Vec<Ask> =
             (0..=player.roll(3)).map(|_| any_request(&player.world.sim)).collect();
         let bytes: Vec<u8> = group.iter().flat_map(|ask| ask.bytes.clone()).collect();
+        let late = draining.get();
         player.send(&bytes).await?;
         player.client.flush().await?;
         let in_time = !draining.get();
@@ -572,6 +578,9 @@ async fn ask_until_drained(player: &mut Player, draining: &Cell<bool>) -> Result
             Ask { closes: closes && draining.get(), ..ask.clone() }.check(&answer)?;
             if closes {
                 return player.clean_end().await;
+            }
+            if late {
+                return Err(Stop::Failed("kept open although it drains".to_owned()));
             }
         }
         player.sleep(player.roll(1500)).await;
