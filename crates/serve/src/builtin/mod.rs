@@ -99,3 +99,43 @@ pub fn answer_status(status: Option<&[u8]>, head: &Head<'_>, reply: &mut Reply<'
     let fields = [("Cache-Control", &b"no-store"[..])];
     reply.whole(head, Status::OK, "application/json", &fields, status)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(peer: Option<&str>, path: &str, status: Option<Status>) {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n");
+        let limits = http::Limits::default();
+        let head = http::parse_head(request.as_bytes(), &mut http::Scan::default(), &limits);
+        let mut out = engine::OutBuf::default();
+        let mut reply = Reply {
+            out: &mut out,
+            date: &http::date::format(0),
+            second: 0,
+            now: engine::Tick::default(),
+            keep_alive: true,
+        };
+        let site = BuiltIn { status: Rc::new(|| Box::pin(async { None })) };
+        let address = peer.map(|peer| peer.parse().unwrap());
+        let answered = match site.answer(&head.unwrap().unwrap(), address, &mut reply) {
+            Outcome::Answered(answered) => Some(answered.status),
+            Outcome::AskStatus => None,
+        };
+        assert_eq!(answered, status, "{path} for {peer:?}");
+    }
+
+    #[test]
+    fn only_this_machine_gets_anything() {
+        for path in ["/", "/page.js", "/status.json", "/missing"] {
+            for peer in ["192.0.2.1:5", "[2001:db8::1]:5", "[::ffff:192.0.2.1]:5", "0.0.0.0:5"] {
+                check(Some(peer), path, Some(Status::FORBIDDEN));
+            }
+        }
+        for peer in [None, Some("127.0.0.1:5"), Some("127.9.9.9:5"), Some("[::1]:5")] {
+            check(peer, "/", Some(Status::OK));
+            check(peer, "/status.json", None);
+        }
+        check(Some("[::ffff:127.0.0.1]:5"), "/", Some(Status::OK));
+    }
+}
