@@ -283,6 +283,7 @@ impl<'a> Scan<'a> {
         choice: Choice,
     ) -> std::ops::Range<u32> {
         let start = self.snapshot.files.len() as u32;
+        let denied = self.snapshot.denied;
         if choice == Choice::Everything {
             self.link_file(directory, pid, c"cwd", Slot::Cwd, uid);
             self.link_file(directory, pid, c"root", Slot::Root, uid);
@@ -290,6 +291,8 @@ impl<'a> Scan<'a> {
             self.mapped_files(directory, text);
         }
         self.descriptors(directory, pid, choice);
+        // One process is one process, however many of its files are closed to us.
+        self.snapshot.denied = self.snapshot.denied.min(denied + 1);
         start..self.snapshot.files.len() as u32
     }
 
@@ -432,12 +435,9 @@ impl<'a> Scan<'a> {
         }
         let mut list = std::mem::take(&mut self.list);
         let mut room = source::link_room();
-        let before = self.snapshot.denied;
         let _ = source::each_number(fds.as_fd(), &mut list, |fd, name| {
             self.descriptor(directory, fds.as_fd(), pid, fd, name, choice, &mut room);
         });
-        // One process is one process, however many of its descriptors are closed to us.
-        self.snapshot.denied = self.snapshot.denied.min(before + 1);
         self.list = list;
     }
 
