@@ -374,6 +374,9 @@ impl Connection {
         let mut last = None;
         let result = poll_fn(|cx| self.poll_flush(cx, low_water, &mut last)).await;
         self.record.sent(&self.conn, &self.shared);
+        if self.conn.out().is_empty() {
+            self.record.forget_request();
+        }
         self.log_sent();
         result
     }
@@ -539,6 +542,10 @@ impl Record {
         let total = conn.total_sent();
         shared.stats.add(Counter::BytesOut, total - self.bytes_out.replace(total));
         self.active.set(shared.engine.now());
+    }
+
+    /// Its response has gone whole.
+    fn forget_request(&self) {
         if self.request.borrow().is_some() {
             self.request.take();
         }

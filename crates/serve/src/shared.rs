@@ -91,6 +91,15 @@ struct Connections {
     open: usize,
 }
 
+/// What the last turn has collected: the end of the last connection often is the end of the engine,
+/// after which no turn ends any more.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.log.flush();
+        self.stats.publish();
+    }
+}
+
 impl Shared {
     pub fn new(
         engine: Engine,
