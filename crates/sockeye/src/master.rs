@@ -396,6 +396,7 @@ impl Master {
 
     fn stop(&mut self, fast: bool) {
         let now = clock::now();
+        self.listeners.close();
         if fast {
             const STOP_WAIT: Duration = Duration::from_secs(2);
             if !matches!(self.ending, Ending::Stopped(_)) {

@@ -79,6 +79,13 @@ impl Listeners {
         Ok(sockets)
     }
 
+    /// Closes all of them, so that who comes while the workers drain is refused at once, instead of
+    /// waiting for nobody.
+    pub fn close(&mut self) {
+        self.remove_paths();
+        self.all.clear();
+    }
+
     pub fn remove_paths(&self) {
         self.all.iter().for_each(Listener::remove_path);
     }
