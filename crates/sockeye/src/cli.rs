@@ -82,10 +82,38 @@ pub enum Verb {
     Stop(StopArgs),
     /// Show the process models and I/O models: what fits, what it costs, what this kernel offers
     Models(ModelsArgs),
+    /// List open files and sockets with their processes, as lsof(8) does
+    Lsof(ToolArgs),
+    /// List sockets, interfaces and routes, as netstat(8) does
+    Netstat(ToolArgs),
+    /// List sockets in detail, as ss(8) does
+    Ss(ToolArgs),
+    /// List processes, as ps(1) does, with their descriptors and sockets
+    Ps(ToolArgs),
+    /// Say what is wrong with this host's processes and sockets, and what to do about it
+    Doctor(ToolArgs),
+    /// Make links called lsof, netstat and ss, which run this program as them
+    InstallLinks(InstallLinksArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Write the man pages into a folder
     Man(ManArgs),
+}
+
+/// The flags of a tool are its own: see `sockeye TOOL --help`.
+#[derive(Clone, Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct ToolArgs {
+    /// The tool's own flags
+    #[arg(value_name = "ARGS", trailing_var_arg = true, allow_hyphen_values = true)]
+    pub args: Vec<std::ffi::OsString>,
+}
+
+#[derive(Clone, Debug, Args)]
+pub struct InstallLinksArgs {
+    /// Where to make them; it must exist
+    #[arg(value_name = "DIR", value_hint = ValueHint::DirPath)]
+    pub folder: PathBuf,
 }
 
 #[derive(Clone, Debug, Args)]

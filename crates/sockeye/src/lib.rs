@@ -11,9 +11,11 @@ pub mod config;
 pub mod grid;
 mod master;
 pub mod settings;
+mod tools;
 pub mod verbs;
 mod worker;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -26,7 +28,11 @@ use settings::IoModel;
 
 /// Parses the command line, does what it says, and gives the exit status.
 pub fn run() -> ExitCode {
-    match Cli::try_parse() {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    if let Some((tool, words)) = tools::called(&words) {
+        return tools::run(tool, words);
+    }
+    match Cli::try_parse_from(words) {
         Ok(cli) => dispatch(cli.verb),
         Err(answer) => explain(&answer),
     }
@@ -58,6 +64,9 @@ fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
         Verb::ReopenLogs(args) => verbs::control::reopen_logs(out, args.control.as_deref()),
         Verb::Stop(args) => verbs::control::stop(out, args.control.control.as_deref(), args.fast),
         Verb::Models(args) => verbs::models::run(out, args.json, probe),
+        Verb::InstallLinks(args) => tools::install_links(out, &args.folder),
+        // Called before the command line is parsed: their flags are their own.
+        Verb::Lsof(_) | Verb::Netstat(_) | Verb::Ss(_) | Verb::Ps(_) | Verb::Doctor(_) => Ok(()),
         Verb::Completions(args) => verbs::generate::completions(out, args.shell),
         Verb::Man(args) => verbs::generate::man(out, &args.folder),
     }
