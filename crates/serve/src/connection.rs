@@ -168,7 +168,10 @@ impl Connection {
             if head.framing != Framing::None {
                 return self.set_aside(length, Turn::Body);
             }
-            let keep_alive = head.keep_alive && !shared.draining.get();
+            // While the server drains, the answer to the last request that has come whole says that
+            // the connection ends: those before it are followed by their successors' answers.
+            let last = shared.draining.get() && !holds_whole_head(&data[length..]);
+            let keep_alive = head.keep_alive && !last;
             let mut reply = moment.reply(out, keep_alive);
             let Some(answered) = answer(&shared.site, &head, peer, &mut reply) else {
                 return self.set_aside(length, Turn::Status);
@@ -481,6 +484,11 @@ async fn ask_status(site: &Site) -> Option<Vec<u8>> {
         Site::BuiltIn(site) => (site.status)().await,
         Site::Folder(_) => None,
     }
+}
+
+/// Whether another request has been received so far that it can be looked at.
+fn holds_whole_head(data: &[u8]) -> bool {
+    memchr::memmem::find(data, b"\r\n\r\n").is_some()
 }
 
 /// How the connection ends after this response, if it does. Where the client expects it to go on
