@@ -70,7 +70,10 @@ struct Generation {
 
 /// The place of one worker process.
 struct Post {
+    /// Of ends after its worker had become ready, and of ends before: many of the one kind say
+    /// nothing about the other, whose waits are far longer.
     backoff: Backoff,
+    unready: Backoff,
     /// When to start the next one; none while one lives or none is wanted.
     due: Option<Instant>,
 }
@@ -105,6 +108,19 @@ pub struct Family {
     counters: &'static SharedCounters,
     free_rows: Vec<usize>,
     ends: VecDeque<EndRecord>,
+}
+
+impl Post {
+    /// How long to wait after an end, and how many quick ones in a row it was the last of.
+    fn wait_after(&mut self, lived: Duration, was_ready: bool) -> (Duration, u32) {
+        let (backoff, pace) = if was_ready {
+            self.unready = Backoff::default();
+            (&mut self.backoff, Pace::READY)
+        } else {
+            (&mut self.unready, Pace::UNREADY)
+        };
+        (backoff.after(lived, pace), backoff.quick_ends())
+    }
 }
 
 impl Family {
@@ -144,7 +160,8 @@ impl Family {
     }
 
     pub fn begin_generation(&mut self, settings: Arc<Settings>, now: Instant) {
-        let post = || Post { backoff: Backoff::default(), due: Some(now) };
+        let post =
+            || Post { backoff: Backoff::default(), unready: Backoff::default(), due: Some(now) };
         let posts = (0..processes_of(&settings)).map(|_| post()).collect();
         self.generations.push(Generation {
             number: self.next_generation,
@@ -329,9 +346,8 @@ impl Family {
                 Vec::new()
             }
             State::Serving => {
-                let pace = if was_ready { Pace::READY } else { Pace::UNREADY };
                 let post = &mut generation.posts[fork.index];
-                let wait = post.backoff.after(lived, pace);
+                let (wait, quick_ends) = post.wait_after(lived, was_ready);
                 post.due = Some(now + wait);
                 let why = failure.map(|failure| format!(" ({failure})")).unwrap_or_default();
                 let next = match wait {
@@ -339,7 +355,7 @@ impl Family {
                     wait => format!(
                         "its successor is started in {} ms, after {} quick ends in a row",
                         wait.as_millis(),
-                        post.backoff.quick_ends()
+                        quick_ends
                     ),
                 };
                 vec![Event::Said(format!("{how}{why}; {next}"))]
