@@ -16,6 +16,9 @@ const WORKERS: usize = 3;
 const KILLS: usize = 200;
 const KILL_EVERY: Duration = Duration::from_millis(100);
 const CLIENTS: u64 = 12;
+/// However often workers are killed, those who wait in a queue need not wait long. (100 ms for one
+/// that had become ready; twice that for each further one in a row that had not.)
+const SUCCESSOR_WAIT_MS_MAX: u64 = 800;
 /// A client's pause between two requests.
 const PAUSE: Duration = Duration::from_millis(3);
 
@@ -92,6 +95,12 @@ impl Drop for Stop<'_> {
     }
 }
 
+/// What the master says it waits before it starts a successor.
+fn waits_for_successors(errors: &str) -> Vec<u64> {
+    let after = errors.split("its successor is started in ").skip(1);
+    after.filter_map(|text| text.split_once(" ms")?.0.parse().ok()).collect()
+}
+
 #[test]
 fn a_killed_worker_takes_only_its_own_connections_along() {
     let site = Site::new();
@@ -121,6 +130,9 @@ fn a_killed_worker_takes_only_its_own_connections_along() {
     let count = lost.len();
     eprintln!("{KILLS} kills: {answered} answered, {count} lost, {held} held by the killed");
     assert!(lost.len() <= held, "{} requests lost, {held} held", lost.len());
+    let waits = waits_for_successors(&server.child.errors());
+    eprintln!("a successor was started at once or within {:?} ms", waits.iter().max());
+    assert!(waits.iter().all(|wait| *wait <= SUCCESSOR_WAIT_MS_MAX), "{waits:?}");
     let strange: Vec<_> = lost.iter().filter(|port| !ports.contains(port)).collect();
     assert!(strange.is_empty(), "lost on connections that no killed worker had: {strange:?}");
     assert!(watched.family_max <= WORKERS, "{watched:?}");
