@@ -169,6 +169,7 @@ proptest! {
 fn sample_view() -> FamilyView {
     let connection = ConnectionView {
         fd: 9,
+        served_by: None,
         peer: "127.0.0.1:50112".into(),
         local: "127.0.0.1:8080".into(),
         state: ConnectionState::Responding,

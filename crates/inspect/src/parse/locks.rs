@@ -60,8 +60,8 @@ mod tests {
     #[test]
     fn lines() {
         let text = b"1: POSIX  ADVISORY  WRITE 708 fe:00:12 0 EOF\n1: -> POSIX  ADVISORY  WRITE 9 \
-            fe:00:12 0 EOF\n2: FLOCK  ADVISORY  READ 7 fe:00:13 5 EOF\n3: OFDLCK ADVISORY  WRITE -1 \
-            fe:00:12 0 9\nbad\n4: LEASE  ACTIVE    UNLOCK 1 fe:00:1 0 EOF\n";
+            fe:00:12 0 EOF\n2: FLOCK  ADVISORY  READ 7 fe:00:13 5 EOF\n3: OFDLCK ADVISORY \
+            \x20WRITE -1 fe:00:12 0 9\nbad\n4: LEASE  ACTIVE    UNLOCK 1 fe:00:1 0 EOF\n";
         let locks = parse(text);
         let device = makedev(0xfe, 0);
         assert_eq!(locks.len(), 3);

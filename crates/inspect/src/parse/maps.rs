@@ -66,7 +66,8 @@ mod tests {
     fn lines() {
         let device = makedev(0xfe, 0);
         check(
-            b"55d3c1a0b000-55d3c1a0c000 r--p 00000000 fe:00 326279                     /usr/lib/x.so",
+            b"55d3c1a0b000-55d3c1a0c000 r--p 00000000 fe:00 326279                     \
+              /usr/lib/x.so",
             Some((device, 326_279, b"/usr/lib/x.so", false)),
         );
         check(b"7f-80 rw-s 00000000 fe:00 12   /a b (deleted)", Some((device, 12, b"/a b", true)));

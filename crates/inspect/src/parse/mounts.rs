@@ -81,7 +81,8 @@ mod tests {
 
     #[test]
     fn lines() {
-        let text = b"36 35 98:0 / /mnt\\040x rw,noatime master:1 - nfs4 srv:/e\\134 rw\n1 0 254:0 / / rw - ext4 /dev/vda rw\nbad\n";
+        let text = b"36 35 98:0 / /mnt\\040x rw,noatime master:1 - nfs4 srv:/e\\134 rw\n\
+              1 0 254:0 / / rw - ext4 /dev/vda rw\nbad\n";
         let mounts = parse(text);
         assert_eq!(mounts.len(), 2);
         assert_eq!(mounts[0].point, b"/mnt x");

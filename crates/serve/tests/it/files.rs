@@ -69,12 +69,8 @@ fn get(root: &Path, target: &str, fields: &str) -> Response {
     ask_one(root, &FolderOptions::default(), request("GET", target, fields))
 }
 
-#[test]
-fn paths_lead_to_files_and_nowhere_else() {
-    let outside = TempDir::new().unwrap();
-    write(outside.path(), "secret", b"secret");
-    let dir = TempDir::new().unwrap();
-    let root = dir.path();
+/// Files, hidden ones, and links of every kind, some of which lead out.
+fn lay_paths(root: &Path, outside: &Path) {
     write(root, "index.html", b"front");
     write(root, "folder/index.html", b"inner");
     write(root, "bare/page.txt", b"page");
@@ -85,17 +81,23 @@ fn paths_lead_to_files_and_nowhere_else() {
     write(root, "a b%.txt", b"odd");
     symlink("folder/index.html", root.join("inner")).unwrap();
     symlink("folder", root.join("way")).unwrap();
-    symlink(outside.path().join("secret"), root.join("absolute")).unwrap();
+    symlink(outside.join("secret"), root.join("absolute")).unwrap();
     symlink(root.join("index.html"), root.join("absolute-inside")).unwrap();
-    symlink(
-        format!("../{}/secret", outside.path().file_name().unwrap().display()),
-        root.join("up"),
-    )
-    .unwrap();
-    symlink(outside.path(), root.join("away")).unwrap();
+    symlink(format!("../{}/secret", outside.file_name().unwrap().display()), root.join("up"))
+        .unwrap();
+    symlink(outside, root.join("away")).unwrap();
     symlink("loop", root.join("loop")).unwrap();
     symlink("nowhere", root.join("dangling")).unwrap();
     symlink("/proc/self/root", root.join("magic")).unwrap();
+}
+
+#[test]
+fn paths_lead_to_files_and_nowhere_else() {
+    let outside = TempDir::new().unwrap();
+    write(outside.path(), "secret", b"secret");
+    let dir = TempDir::new().unwrap();
+    let root = dir.path();
+    lay_paths(root, outside.path());
     let long = format!("/{}", "x".repeat(300));
     let cases: &[(&str, u16, &str)] = &[
         ("/", 200, "front"),

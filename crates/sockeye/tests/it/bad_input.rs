@@ -244,7 +244,8 @@ fn a_log_that_cannot_be_written() {
 /// Descriptors that a server is left with, and connections that are more than those.
 const DESCRIPTORS: usize = 64;
 const CONNECTIONS: usize = 120;
-/// How long the shortage lasts (files are looked at again every second), and the share of a processor that may go into it.
+/// How long the shortage lasts (files are looked at again every second), and the share of a
+/// processor that may go into it.
 const SHORTAGE: Duration = Duration::from_millis(1300);
 const SHARE_MAX: f64 = 0.25;
 /// Lines about it: the family must not fill a disk with complaints.

@@ -1,5 +1,5 @@
-//! An I/O model that the kernel or a sandbox refuses: io_uring_setup(2) is made to fail as a seccomp
-//! profile makes it (`EPERM`), or as an old kernel does (`ENOSYS`), by strace's fault injection.
+//! An I/O model that the kernel or a sandbox refuses. By strace's fault injection io_uring_setup(2)
+//! fails as under a seccomp profile (`EPERM`), or as in an old kernel (`ENOSYS`).
 
 use std::process::Command;
 

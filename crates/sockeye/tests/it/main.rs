@@ -4,13 +4,13 @@
 mod harness;
 
 mod bad_input;
-mod fallback;
 mod contracts_fork;
 mod contracts_kill;
 mod contracts_kit;
 mod contracts_reload;
 mod contracts_signals;
 mod contracts_syscalls;
+mod fallback;
 mod grid;
 mod hostile;
 mod sigio_overflow;

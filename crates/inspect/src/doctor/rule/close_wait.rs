@@ -49,7 +49,8 @@ fn finding(facts: &Facts, pid: u32, sockets: &[&Inet]) -> Finding {
             ),
         ],
         advice: format!(
-            "mend {owner}; no sysctl and no keepalive ends CLOSE_WAIT, whatever is said, only close()"
+            "mend {owner}; no sysctl and no keepalive ends CLOSE_WAIT, whatever is said, only \
+             close()"
         ),
     }
 }

@@ -46,7 +46,8 @@ fn finding(facts: &Facts, pid: u32, fd: u32, file: &OpenFile) -> Finding {
         summary: format!("{owner} keeps {bytes} bytes of the deleted file {name}"),
         evidence: vec![format!("/proc/{pid}/fd/{fd}: 0 links, {} blocks (statx)", file.blocks)],
         advice: format!(
-            "make {owner} reopen its files (often kill -HUP or -USR1 {pid}); else : > /proc/{pid}/fd/{fd} \
+            "make {owner} reopen its files (often kill -HUP or -USR1 {pid}); else \
+             : > /proc/{pid}/fd/{fd} \
              frees the space, and a writer without O_APPEND then leaves a hole"
         ),
     }

@@ -33,7 +33,8 @@ fn finding(facts: &Facts, listener: &Listener) -> Option<Finding> {
             holders.len()
         )],
         advice: format!(
-            "create it with SOCK_CLOEXEC, so that it does not pass over exec; to free the port now, \
+            "create it with SOCK_CLOEXEC, so that it does not pass over exec; to free the \
+             port now, \
              stop {} too",
             facts.describe(stranger.pid)
         ),

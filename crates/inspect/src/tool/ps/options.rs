@@ -202,7 +202,8 @@ fn numbers(list: &[u8]) -> Result<Vec<u32>, Stop> {
 }
 
 const HELP: &str = "\
-usage: ps [aux | -ef | -A] [-o LIST] [-p PIDS] [-C NAMES] [-u USERS] [--ppid PIDS] [--forest] [--json]
+usage: ps [aux | -ef | -A] [-o LIST] [-p PIDS] [-C NAMES] [-u USERS] [--ppid PIDS] [--forest]
+          [--json]
   without arguments: the tree of all processes, with descriptors of the limit, listening sockets and
   connections of each
 ";

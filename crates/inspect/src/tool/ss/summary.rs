@@ -17,7 +17,8 @@ pub fn print(source: &Source, out: &mut Vec<u8>) {
     let established = crate::counters::column(&snmp, b"Tcp:", b"CurrEstab").unwrap_or(0);
     let closed = allocated - (tcp4 + tcp6 - waiting);
     let text = format!(
-        "Total: {}\nTCP:   {} (estab {established}, closed {closed}, orphaned {}, timewait {waiting})\n\n\
+        "Total: {}\nTCP:   {} (estab {established}, closed {closed}, orphaned {}, \
+         timewait {waiting})\n\n\
          Transport Total     IP        IPv6\n",
         of(&v4, b"sockets:", b"used"),
         allocated + waiting,
