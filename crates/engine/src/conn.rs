@@ -103,7 +103,13 @@ impl Conn {
         if !self.core.executor.may_go_on(cx) {
             return Poll::Pending;
         }
-        self.core.io.borrow_mut().flush(self.key, &mut self.out, low_water, cx)
+        let mut io = self.core.io.borrow_mut();
+        let result = io.flush(self.key, &mut self.out, low_water, cx);
+        if io.sleeps_in_flush() {
+            // The turn's time is old by now, and a deadline reckoned from it may have passed.
+            self.core.clock.read();
+        }
+        result
     }
 
     /// Sends everything that is queued.

@@ -244,6 +244,11 @@ impl Io {
         }
     }
 
+    /// Whether a flush may take as long as the client does.
+    pub fn sleeps_in_flush(&self) -> bool {
+        matches!(self.driver, Driver::Blocking(_))
+    }
+
     /// Accepts one connection, or notes who waits for one.
     pub fn accept(&mut self, key: Key, cx: &Context<'_>) -> Poll<io::Result<Handle>> {
         let Some(slot) = self.slots.get_mut(key) else { return Poll::Ready(Err(gone())) };
