@@ -250,8 +250,11 @@ fn a_busy_connection_starves_nobody() {
         let mut sink = busy.try_clone().unwrap();
         let (stop, stopped) = mpsc::channel::<()>();
         let writer = std::thread::spawn(move || {
-            while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            loop {
                 busy.write_all(&[1; 64 * 1024]).unwrap();
+                if stopped.try_recv() != Err(mpsc::TryRecvError::Empty) {
+                    break;
+                }
             }
             busy.shutdown(Shutdown::Write).unwrap();
         });
