@@ -22,7 +22,12 @@ enum Work {
     Bench,
     Packages,
     Tidy,
+    Tests,
 }
+
+const TESTS: [&str; 3] = ["test", "--workspace", "--no-fail-fast"];
+/// The tests one after another, each with the machine to itself.
+const TESTS_ALONE: [&str; 5] = ["test", "--workspace", "--no-fail-fast", "--", "--test-threads=1"];
 
 const STEPS: [(&str, Work); 7] = [
     ("packages", Work::Packages),
@@ -34,7 +39,7 @@ const STEPS: [(&str, Work); 7] = [
     ),
     ("release build", Work::Cargo(&["build", "--release", "--package", "sockeye"])),
     ("bench smoke", Work::Bench),
-    ("tests", Work::Cargo(&["test", "--workspace", "--no-fail-fast"])),
+    ("tests", Work::Tests),
 ];
 
 pub fn run(arguments: &[String]) -> Result<()> {
@@ -71,6 +76,7 @@ fn step(work: &Work, deadline: Instant) -> Result<()> {
     match work {
         Work::Packages => packages::provide(),
         Work::Tidy => tidy::run(&[]),
+        Work::Tests => tests(deadline),
         Work::Cargo(arguments) => bounded(workspace::cargo().args(*arguments), deadline),
         Work::Bench => {
             let sockeye = workspace::target().join("release/sockeye");
@@ -79,6 +85,14 @@ fn step(work: &Work, deadline: Instant) -> Result<()> {
             bounded(&mut command, deadline)
         }
     }
+}
+
+/// Contracts under load share two processors with each other here. When one fails, all run once
+/// more, one at a time, and it is said: what fails then is no matter of a busy machine.
+fn tests(deadline: Instant) -> Result<()> {
+    let Err(failure) = bounded(workspace::cargo().args(TESTS), deadline) else { return Ok(()) };
+    say(format_args!("ci: TESTS FAILED side by side ({failure}); once more, one at a time"));
+    bounded(workspace::cargo().args(TESTS_ALONE), deadline)
 }
 
 /// Runs the command with this terminal and kills it, with all it started, at the deadline.
