@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
     fn bound(&self, at: usize, value: u32) -> Result<(), Fault> {
         let Spec { name, low, high, .. } = self.spec;
         if value < u32::from(*low) || value > u32::from(*high) {
-            let what = format!("{value} is not a {name}");
+            let what = format!("{value} is not {} {name}", article(name));
             return Err(Fault::new(at, what, format!("write {low}-{high}")));
         }
         Ok(())
@@ -283,7 +283,7 @@ impl<'a> Reader<'a> {
     fn not_a_number(&self, at: usize, word: &[u8]) -> Fault {
         let name = self.spec.name;
         if !word.is_empty() {
-            let what = format!("{} is not a {name}", quote(word));
+            let what = format!("{} is not {} {name}", quote(word), article(name));
             return Fault::new(at, what, self.remedy_for(word));
         }
         let what = format!("a {name} is missing{}", self.before(at));
@@ -335,4 +335,8 @@ fn digits(word: &[u8]) -> Option<u32> {
     }
     let add = |sum: u32, byte: &u8| sum.saturating_mul(10).saturating_add(u32::from(byte - b'0'));
     Some(word.iter().fold(0, add))
+}
+
+fn article(name: &str) -> &'static str {
+    if name == "hour" { "an" } else { "a" }
 }

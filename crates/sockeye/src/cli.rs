@@ -175,7 +175,9 @@ impl ServeArgs {
         for assignment in &self.set {
             config::set(&mut low, assignment).map_err(|why| format!("--set: {why}"))?;
         }
+        let web = self.root.is_some() || !self.listen.is_empty();
         let flags = Low {
+            web: web.then_some(true),
             control: self.control,
             listen: (!self.listen.is_empty()).then_some(self.listen),
             root: self.root,

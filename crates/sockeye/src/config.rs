@@ -16,14 +16,17 @@ mod low;
 mod lower;
 mod nearest;
 mod places;
+mod programs;
 mod text;
 mod units;
 mod users;
+mod value;
 
 pub use error::{Contradiction, Error, Problem};
-pub use keys::{KEYS, Key, reference};
+pub use keys::{KEYS, Key, Takes, reference};
 pub use low::Low;
 pub use lower::{Lowered, Surroundings};
+pub use programs::{APP_KEYS, JOB_KEYS};
 pub use text::{fuzz, set};
 pub use units::{DURATION_MAX, duration_from_text};
 pub use users::{Account, account};
@@ -46,8 +49,9 @@ impl Source {
     /// Reads and checks everything, binding nothing: what `sockeye check`, the start and every
     /// reload do first.
     pub fn load(&self) -> Result<Lowered, Error> {
-        let lowered = self.lower(&Surroundings::of_this_process())?;
+        let mut lowered = self.lower(&Surroundings::of_this_process())?;
         places::check(&lowered.settings)?;
+        lowered.warnings.extend(places::doubts(&lowered.settings));
         Ok(lowered)
     }
 

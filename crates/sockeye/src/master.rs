@@ -96,6 +96,9 @@ mod tag {
 
 impl Master {
     fn begin(mut settings: Settings, source: Source) -> Result<Master, String> {
+        if !settings.apps.is_empty() || !settings.jobs.is_empty() || !settings.crontab.is_empty() {
+            return Err("apps, jobs and crontabs cannot be run by this version".into());
+        }
         raise_descriptor_limit();
         fall_back(&mut settings)?;
         if settings.user.is_some() && !rustix::process::geteuid().is_root() {

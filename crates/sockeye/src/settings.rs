@@ -6,10 +6,15 @@
 //! errors, the configuration reference and the status all spell a model alike.
 
 mod address;
+mod program;
 
 pub use address::{ListenAddress, SOCKET_PATH_BYTES_MAX};
 /// The engine's own list, so that a model is named once.
 pub use engine::Model as IoModel;
+pub use program::{
+    App, INSTANCES_MAX, Job, NAME_CHARS_MAX, Order, Place, ProbeSpec, ProgramOutput, Readiness,
+    Restart, Task, signal_number,
+};
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -31,7 +36,9 @@ pub struct Settings {
     /// The file these came from, if any.
     pub config_file: Option<PathBuf>,
     pub control: PathBuf,
-    /// At least one.
+    /// There are workers; a file that names only programs starts no web server.
+    pub web: bool,
+    /// At least one where there are workers, else none.
     pub listen: Vec<ListenAddress>,
     pub listeners: ListenerSharing,
     pub backlog: u32,
@@ -52,6 +59,13 @@ pub struct Settings {
     pub drain_timeout: Duration,
     pub timeouts: Timeouts,
     pub limits: Limits,
+    /// By name, each once.
+    pub apps: Vec<App>,
+    pub jobs: Vec<Job>,
+    /// Files of crontab(5).
+    pub crontab: Vec<PathBuf>,
+    /// Where the runs of jobs are remembered over a restart.
+    pub history: PathBuf,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -78,7 +78,7 @@ fn errors_name_the_place_and_the_remedy() {
     };
     check("5/15 * * * * x", 2, "a step needs a range or * before it", "write 5-59/15");
     check("61 * * * * x", 1, "61 is not a minute", "write 0-59");
-    check("  0 24 * * * x", 5, "24 is not a hour", "write 0-23");
+    check("  0 24 * * * x", 5, "24 is not an hour", "write 0-23");
     check(
         "0 0 * * Monday x",
         9,

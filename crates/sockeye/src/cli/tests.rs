@@ -28,11 +28,18 @@ fn every_flag_of_serve() {
     }
     let listen = |text: &str| ListenAddress::from_text(text).unwrap();
     check("", Low::default());
-    check("public", Low { root: Some("/home/me/public".into()), ..Low::default() });
-    check("/srv", Low { root: Some("/srv".into()), ..Low::default() });
+    check(
+        "public",
+        Low { web: Some(true), root: Some("/home/me/public".into()), ..Low::default() },
+    );
+    check("/srv", Low { web: Some(true), root: Some("/srv".into()), ..Low::default() });
     check(
         "--listen [::]:80 --listen unix:s",
-        Low { listen: Some(vec![listen("[::]:80"), listen("unix:/home/me/s")]), ..Low::default() },
+        Low {
+            web: Some(true),
+            listen: Some(vec![listen("[::]:80"), listen("unix:/home/me/s")]),
+            ..Low::default()
+        },
     );
     check("--workers 3", Low { workers: Some(Workers::Count(3)), ..Low::default() });
     check("--workers auto", Low { workers: Some(Workers::Auto), ..Low::default() });

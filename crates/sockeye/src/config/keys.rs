@@ -1,30 +1,26 @@
 //! The table of keys of `[server]`: name, what it takes, default, meaning, and how it is read.
+//! Those of `[[app]]` and `[[job]]`, of the same shape, are in `programs`.
 //!
-//! Everything that lists the keys walks this table: the reader of the file, `--set`, the
+//! Everything that lists the keys walks these tables: the reader of the file, `--set`, the
 //! suggestions for mistyped names, the reference page and the man page. A new key is one entry here
 //! and one field of [`Low`].
 
-use std::ops::Range;
 use std::time::Duration;
 
-use toml::Spanned;
-use toml::de::DeValue;
-
 use super::Low;
-use super::error::{Problem, quoted};
-use super::nearest::nearest;
-use super::units::{duration_from_text, size_from_text};
-use crate::settings::{
-    AccessLog, IoModel, ListenAddress, ListenerSharing, LogFormat, Named, ProcessModel, Workers,
-};
+use super::error::Problem;
+use super::programs::{APP_KEYS, JOB_KEYS};
+use super::value::Value;
+use crate::settings::{AccessLog, IoModel, ListenerSharing, LogFormat, Named, ProcessModel};
 
-pub struct Key {
+/// A key of a section that is read into a `T`.
+pub struct Key<T: 'static> {
     pub name: &'static str,
     pub takes: Takes,
     /// As it would stand in the file, or words where it depends.
     pub default: &'static str,
     pub about: &'static str,
-    pub set: fn(&mut Low, &Value<'_>) -> Result<(), Problem>,
+    pub set: fn(&mut T, &Value<'_>) -> Result<(), Problem>,
 }
 
 /// What a key accepts, in words for the reference.
@@ -33,14 +29,12 @@ pub enum Takes {
     OneOf(fn() -> Vec<&'static str>),
 }
 
-/// More addresses than this are a slip.
-const LISTEN_MAX: usize = 64;
+pub(super) const DURATION: Takes =
+    Takes::Words("a duration: `\"500ms\"`, `\"30s\"`, `\"2m\"`, `\"1h\"`");
+pub(super) const SIZE: Takes = Takes::Words("bytes: `16384` or `\"16KiB\"`");
+pub(super) const TRUTH: Takes = Takes::Words("`true` or `false`");
 
-const DURATION: Takes = Takes::Words("a duration: `\"500ms\"`, `\"30s\"`, `\"2m\"`, `\"1h\"`");
-const SIZE: Takes = Takes::Words("bytes: `16384` or `\"16KiB\"`");
-const TRUTH: Takes = Takes::Words("`true` or `false`");
-
-pub const KEYS: &[Key] = &[
+pub const KEYS: &[Key<Low>] = &[
     Key {
         name: "listen",
         takes: Takes::Words(
@@ -214,164 +208,26 @@ pub const KEYS: &[Key] = &[
     },
 ];
 
-const ZERO: Duration = Duration::ZERO;
+pub(super) const ZERO: Duration = Duration::ZERO;
 /// A deadline of nothing would close every connection before it is used.
-const SHORTEST: Duration = Duration::from_millis(1);
+pub(super) const SHORTEST: Duration = Duration::from_millis(1);
 
-fn names<T: Named>() -> Vec<&'static str> {
+pub(super) fn names<T: Named>() -> Vec<&'static str> {
     T::ALL.iter().map(|choice| choice.name()).collect()
 }
 
-/// A value of the file together with its key and place: it reads itself or says what is wrong.
-pub struct Value<'a> {
-    pub key: &'static str,
-    pub span: Range<usize>,
-    pub inner: &'a DeValue<'a>,
-}
-
-impl<'a> Value<'a> {
-    fn text(&self) -> Result<&'a str, Problem> {
-        match self.inner {
-            DeValue::String(text) if text.is_empty() => {
-                Err(self.problem("is empty", "write a value, or leave the key out"))
-            }
-            DeValue::String(text) if text.contains('\0') => {
-                Err(self.problem("holds a zero byte", "leave it out"))
-            }
-            DeValue::String(text) => Ok(text),
-            other => Err(self.wrong_kind("text in quotes", other, "")),
-        }
-    }
-
-    fn path(&self) -> Result<&'a str, Problem> {
-        self.text()
-    }
-
-    fn truth(&self) -> Result<bool, Problem> {
-        match self.inner {
-            DeValue::Boolean(truth) => Ok(*truth),
-            other => Err(self.wrong_kind("true or false", other, "")),
-        }
-    }
-
-    fn named<T: Named>(&self) -> Result<T, Problem> {
-        let DeValue::String(text) = self.inner else {
-            let help = format!("one of, in quotes: {}", names::<T>().join(", "));
-            return Err(self.wrong_kind("a name", self.inner, &help));
-        };
-        T::from_name(text).ok_or_else(|| {
-            let names = names::<T>();
-            let help = match nearest(text, names.iter().copied()) {
-                Some(near) => format!("did you mean \"{near}\"? One of: {}", names.join(", ")),
-                None => format!("one of: {}", names.join(", ")),
-            };
-            self.problem(&format!("cannot be \"{}\"", quoted(text)), &help)
-        })
-    }
-
-    fn read_text<T>(&self, read: fn(&str) -> Result<T, String>) -> Result<T, Problem> {
-        read(self.text()?).map_err(|why| self.problem(&why, ""))
-    }
-
-    fn workers(&self) -> Result<Workers, Problem> {
-        match self.inner {
-            DeValue::Integer(number) => {
-                Workers::from_text(number.as_str()).map_err(|why| self.problem(&why, ""))
-            }
-            DeValue::String(_) => self.read_text(Workers::from_text),
-            other => Err(self.wrong_kind("\"auto\" or a number", other, "")),
-        }
-    }
-
-    fn count(&self, min: u64, max: u64) -> Result<u64, Problem> {
-        let DeValue::Integer(number) = self.inner else {
-            return Err(self.wrong_kind("a whole number", self.inner, ""));
-        };
-        let count = u64::from_str_radix(number.as_str(), number.radix()).ok();
-        count.filter(|count| (min..=max).contains(count)).ok_or_else(|| {
-            self.problem("is out of range", &format!("a number from {min} to {max}"))
-        })
-    }
-
-    fn size(&self, min: u64, max: u64) -> Result<u64, Problem> {
-        let bytes = match self.inner {
-            DeValue::Integer(_) => return self.count(min, max),
-            _ => self.read_text(size_from_text)?,
-        };
-        if (min..=max).contains(&bytes) {
-            return Ok(bytes);
-        }
-        Err(self.problem("is out of range", &format!("a size from {min} to {max} bytes")))
-    }
-
-    fn duration(&self, min: Duration) -> Result<Duration, Problem> {
-        if let DeValue::Integer(number) = self.inner {
-            let help = format!("write \"{}s\" if seconds are meant", quoted(number.as_str()));
-            return Err(self.problem("has no unit", &help));
-        }
-        let duration = self.read_text(duration_from_text)?;
-        if duration < min {
-            return Err(self.problem("must be more than zero", "write \"1ms\" or more"));
-        }
-        Ok(duration)
-    }
-
-    fn addresses(&self) -> Result<Vec<ListenAddress>, Problem> {
-        let DeValue::Array(list) = self.inner else { return Ok(vec![self.address()?]) };
-        if list.is_empty() || list.len() > LISTEN_MAX {
-            let help = format!("from 1 to {LISTEN_MAX} addresses, as in [\"127.0.0.1:8080\"]");
-            return Err(self.problem("has too few or too many addresses", &help));
-        }
-        list.iter().map(|item| self.at(item).address()).collect()
-    }
-
-    fn address(&self) -> Result<ListenAddress, Problem> {
-        if let DeValue::Integer(number) = self.inner {
-            let help = format!("write \"127.0.0.1:{}\"", quoted(number.as_str()));
-            return Err(self.wrong_kind("addresses", self.inner, &help));
-        }
-        let text = self.text()?;
-        ListenAddress::from_text(text)
-            .map_err(|why| self.problem(&format!("\"{}\" {why}", quoted(text)), ""))
-    }
-
-    /// An element of this value.
-    fn at(&self, item: &'a Spanned<DeValue<'a>>) -> Self {
-        Self { key: self.key, span: item.span(), inner: item.get_ref() }
-    }
-
-    fn wrong_kind(&self, wanted: &str, found: &DeValue<'_>, help: &str) -> Problem {
-        self.problem(&format!("takes {wanted}, not {}", kind(found)), help)
-    }
-
-    fn problem(&self, what: &str, help: &str) -> Problem {
-        Problem {
-            span: self.span.clone(),
-            message: format!("`{}` {what}", self.key),
-            help: (!help.is_empty()).then(|| help.to_owned()),
-        }
-    }
-}
-
-/// What a value is, with its article.
-pub fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "text",
-        DeValue::Integer(_) => "a number",
-        DeValue::Float(_) => "a number with a fraction",
-        DeValue::Boolean(_) => "true or false",
-        DeValue::Datetime(_) => "a date",
-        DeValue::Array(_) => "a list",
-        DeValue::Table(_) => "a section",
-    }
-}
-
-/// The table as Markdown: the heart of docs/configuration.md.
+/// The tables as Markdown: the heart of docs/configuration.md.
 pub fn reference() -> String {
-    KEYS.iter().map(entry).collect()
+    let server: String = KEYS.iter().map(entry).collect();
+    let apps: String = APP_KEYS.iter().map(entry).collect();
+    let jobs: String = JOB_KEYS.iter().map(entry).collect();
+    format!(
+        "## Keys of `[server]`\n\n{server}## Keys of `[[app]]`\n\n{apps}\
+         ## Keys of `[[job]]`\n\n{jobs}"
+    )
 }
 
-fn entry(key: &Key) -> String {
+fn entry<T>(key: &Key<T>) -> String {
     let Key { name, default, about, takes, .. } = key;
     let takes = takes.in_words();
     format!("### `{name}`\n\n{about}\n\n- Takes: {takes}\n- Default: {default}\n\n")

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::settings::{
-    AccessLog, IoModel, ListenAddress, ListenerSharing, LogFormat, ProcessModel, Workers,
+    AccessLog, App, IoModel, Job, ListenAddress, ListenerSharing, LogFormat, Place, ProcessModel,
+    Workers,
 };
 
 /// Declares [`Low`] and how one lies over another, so that a new setting cannot be forgotten there.
@@ -49,6 +50,11 @@ low! {
     head_bytes: usize,
     body_bytes: u64,
     cache_bytes: usize,
+    web: bool,
+    apps: Vec<App>,
+    jobs: Vec<Job>,
+    crontab: Vec<PathBuf>,
+    history: PathBuf,
 }
 
 impl Low {
@@ -56,13 +62,34 @@ impl Low {
     pub fn seen_from(mut self, base: &Path) -> Self {
         self.control = self.control.map(|path| base.join(path));
         self.root = self.root.map(|path| base.join(path));
-        self.listen = self
-            .listen
-            .map(|list| list.into_iter().map(|address| address.seen_from(base)).collect());
+        self.history = self.history.map(|path| base.join(path));
+        for path in self.crontab.iter_mut().flatten() {
+            *path = base.join(&*path);
+        }
+        for app in self.apps.iter_mut().flatten() {
+            app.listen = all_seen_from(std::mem::take(&mut app.listen), base);
+            place_seen_from(&mut app.place, base);
+            app.output.seen_from(base);
+        }
+        for job in self.jobs.iter_mut().flatten() {
+            place_seen_from(&mut job.place, base);
+            job.output.seen_from(base);
+        }
+        self.listen = self.listen.map(|list| all_seen_from(list, base));
         self.access_log = self.access_log.map(|log| match log {
             AccessLog::File(path) => AccessLog::File(base.join(path)),
             AccessLog::Off | AccessLog::Stdout => log,
         });
         self
+    }
+}
+
+fn all_seen_from(list: Vec<ListenAddress>, base: &Path) -> Vec<ListenAddress> {
+    list.into_iter().map(|address| address.seen_from(base)).collect()
+}
+
+fn place_seen_from(place: &mut Place, base: &Path) {
+    if let Some(folder) = &mut place.directory {
+        *folder = base.join(&*folder);
     }
 }

@@ -26,6 +26,7 @@ const CHILDREN_DEFAULT: usize = 512;
 const HEAD_BYTES_DEFAULT: usize = 16 << 10;
 const BODY_BYTES_DEFAULT: u64 = 1 << 20;
 const CACHE_BYTES_DEFAULT: usize = 64 << 20;
+const HISTORY_NAME: &str = "history.jsonl";
 
 /// A worker that blocks serves one connection at a time, and most of a connection's life is waiting
 /// for its client, so `auto` gives this model more workers than CPUs.
@@ -92,12 +93,16 @@ fn with_defaults(low: Low, config_file: Option<PathBuf>, surroundings: &Surround
     let process_model = low.process_model.unwrap_or(ProcessModel::Prefork);
     let io_model = low.io_model.unwrap_or_else(|| default_io_model(process_model));
     let workers = low.workers.unwrap_or(Workers::Auto);
+    let control = low.control.clone().unwrap_or_else(|| surroundings.control());
+    let web = low.web.unwrap_or(true);
     Settings {
         config_file,
         timeouts: timeouts(&low),
         limits: limits(&low, io_model),
-        control: low.control.unwrap_or_else(|| surroundings.control()),
-        listen: low.listen.unwrap_or_else(default_listen),
+        history: low.history.clone().unwrap_or_else(|| control.with_file_name(HISTORY_NAME)),
+        control,
+        web,
+        listen: if web { low.listen.unwrap_or_else(default_listen) } else { Vec::new() },
         listeners: low.listeners.unwrap_or(ListenerSharing::PerWorker),
         backlog: low.backlog.unwrap_or(BACKLOG_DEFAULT),
         root: low.root,
@@ -110,6 +115,9 @@ fn with_defaults(low: Low, config_file: Option<PathBuf>, surroundings: &Surround
         access_log: low.access_log.unwrap_or(AccessLog::Off),
         log_format: low.log_format.unwrap_or(LogFormat::Combined),
         drain_timeout: low.drain_timeout.unwrap_or(DRAIN_DEFAULT),
+        apps: low.apps.unwrap_or_default(),
+        jobs: low.jobs.unwrap_or_default(),
+        crontab: low.crontab.unwrap_or_default(),
     }
 }
 
@@ -175,11 +183,13 @@ fn check(settings: &Settings) -> Result<(), Contradiction> {
         });
     }
     check_socket_path("control", &settings.control)?;
-    for (index, address) in settings.listen.iter().enumerate() {
+    let of_apps = settings.apps.iter().flat_map(|app| &app.listen);
+    let listen: Vec<&ListenAddress> = settings.listen.iter().chain(of_apps).collect();
+    for (index, address) in listen.iter().enumerate() {
         if let ListenAddress::Unix(path) = address {
             check_socket_path("listen", path)?;
         }
-        if is_fixed(address) && settings.listen[..index].contains(address) {
+        if is_fixed(address) && listen[..index].contains(address) {
             return Err(Contradiction {
                 key: "listen",
                 message: format!("`listen` names {address} twice"),
@@ -225,6 +235,13 @@ fn adjust(mut settings: Settings, low: &Low) -> Result<(Settings, Vec<String>), 
         warnings.push(format!("workers = {count} has no effect: {model} is one process"));
     }
     limit_select(&mut settings, &mut warnings)?;
+    for job in &settings.jobs {
+        let notes = schedule::Expr::notes(&job.schedule, job.dialect);
+        let words = |note: &schedule::ParseError| {
+            format!("job {}: schedule: {}; {}", job.name, note.what(), note.remedy())
+        };
+        warnings.extend(notes.iter().map(words));
+    }
     if settings.io_model == IoModel::Nonblocking && low.max_connections.is_none() {
         warnings.push(format!(
             "nonblocking looks at every connection in turn and never sleeps: above about \

@@ -10,10 +10,12 @@ use rustix::fs::{Access, access};
 
 use super::error::in_words;
 use super::{Error, account};
-use crate::settings::{AccessLog, ListenAddress, Settings};
+use crate::settings::{AccessLog, App, ListenAddress, Settings};
 
 pub(super) fn check(settings: &Settings) -> Result<(), Error> {
-    let listen = settings.listen.iter().filter_map(|address| check_listen(address).err());
+    let of_apps = settings.apps.iter().flat_map(|app| &app.listen);
+    let listen = settings.listen.iter().chain(of_apps);
+    let listen = listen.filter_map(|address| check_listen(address).err());
     let others = [
         settings.root.as_deref().map(check_root),
         settings.user.as_deref().map(check_user),
@@ -22,6 +24,32 @@ pub(super) fn check(settings: &Settings) -> Result<(), Error> {
     let others = others.into_iter().flatten().filter_map(Result::err);
     let problems: Vec<String> = listen.chain(others).collect();
     if problems.is_empty() { Ok(()) } else { Err(Error::Places(problems)) }
+}
+
+/// What would keep a program from starting. Others still run, so these are warnings.
+pub(super) fn doubts(settings: &Settings) -> Vec<String> {
+    let apps = settings.apps.iter().filter_map(|app| {
+        let doubt = doubt_about(app)?;
+        Some(format!("app {} cannot be started as things are: {doubt}", app.name))
+    });
+    let jobs = settings.jobs.iter().filter_map(|job| {
+        let problem = account(job.place.user.as_deref()?).err()?;
+        Some(format!("job {} cannot be run as things are: {problem}", job.name))
+    });
+    apps.chain(jobs).collect()
+}
+
+fn doubt_about(app: &App) -> Option<String> {
+    if let Some(problem) = app.place.user.as_deref().and_then(|user| check_user(user).err()) {
+        return Some(problem);
+    }
+    let folder = app.place.directory.as_deref()?;
+    let cause = match fs::metadata(folder) {
+        Ok(found) if found.is_dir() => return None,
+        Ok(_) => "it is not a folder".to_owned(),
+        Err(cause) => in_words(&cause, "create it, or name another folder"),
+    };
+    Some(format!("its directory {}: {cause}", folder.display()))
 }
 
 fn check_root(root: &Path) -> Result<(), String> {

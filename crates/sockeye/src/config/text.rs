@@ -8,13 +8,22 @@ use toml::de::{DeTable, DeValue};
 
 use super::Low;
 use super::error::{Contradiction, Error, PROBLEMS_MAX, Problem, quoted};
-use super::keys::{self, KEYS, Value};
+use super::keys::{KEYS, Key};
 use super::nearest::nearest;
-
-/// Sections that belong to the supervisor and the scheduler.
-const SECTIONS_TO_COME: [&str; 3] = ["app", "job", "crontab"];
+use super::programs::{self, APP_KEYS, AppText, JOB_KEYS, JobText};
+use super::value::{Value, kind};
+use crate::settings::{App, Job};
 
 const SERVER: &str = "server";
+const APP: &str = "app";
+const JOB: &str = "job";
+const CRONTAB: &str = "crontab";
+const HISTORY: &str = "history";
+/// What may stand at the top of the file.
+const TOP: [&str; 5] = [SERVER, APP, JOB, CRONTAB, HISTORY];
+
+/// Programs of one kind in a file; more are a mistake of whatever wrote it.
+const PROGRAMS_MAX: usize = 10_000;
 
 /// Reads the text of a file; its relative paths are seen from `base`.
 pub(super) fn parse(path: &Path, bytes: &[u8], base: &Path) -> Result<Low, Error> {
@@ -93,7 +102,7 @@ pub fn fuzz(bytes: &[u8]) {
         super::lower::lower(low, None, &surroundings).map_err(|found| place(path, bytes, found))
     });
     match found {
-        Ok(lowered) => assert!(!lowered.settings.listen.is_empty()),
+        Ok(lowered) => assert_ne!(lowered.settings.web, lowered.settings.listen.is_empty()),
         Err(error) => {
             let shown = error.to_string();
             assert!(shown.starts_with("fuzz.toml:"), "{shown}");
@@ -106,6 +115,8 @@ pub fn fuzz(bytes: &[u8]) {
 #[derive(Default)]
 struct Reading {
     low: Low,
+    apps: Vec<(App, Range<usize>)>,
+    jobs: Vec<(Job, Range<usize>)>,
     problems: Vec<Problem>,
 }
 
@@ -114,15 +125,39 @@ impl Reading {
         for (name, value) in document {
             match name.get_ref().as_ref() {
                 SERVER => self.server(value),
-                section if SECTIONS_TO_COME.contains(&section) => {
-                    self.report(not_yet(section, name.span()));
-                }
+                APP => self.apps(value),
+                JOB => self.jobs(value),
+                CRONTAB => match programs::crontab(&whole(CRONTAB, value)) {
+                    Ok(files) => self.low.crontab = Some(files),
+                    Err(problem) => self.report(problem),
+                },
+                HISTORY => match whole(HISTORY, value).path() {
+                    Ok(path) => self.low.history = Some(path.into()),
+                    Err(problem) => self.report(problem),
+                },
                 other => self.report(unknown_section(other, name.span())),
             }
         }
+        if self.problems.is_empty() {
+            let problems = &mut self.problems;
+            programs::check(&self.apps, &self.jobs, &mut |problem| problems.push(problem));
+            problems.truncate(PROBLEMS_MAX);
+        }
+        self.programs();
+    }
+
+    /// A file that names programs and has no section for a web server starts none.
+    fn programs(&mut self) {
+        let none = self.apps.is_empty() && self.jobs.is_empty() && self.low.crontab.is_none();
+        if self.low.web.is_none() && !none {
+            self.low.web = Some(false);
+        }
+        self.low.apps = Some(self.apps.drain(..).map(|(app, _)| app).collect());
+        self.low.jobs = Some(self.jobs.drain(..).map(|(job, _)| job).collect());
     }
 
     fn server(&mut self, value: &Spanned<DeValue<'_>>) {
+        self.low.web = Some(true);
         match value.get_ref() {
             DeValue::Table(table) => {
                 for (name, value) in table {
@@ -131,21 +166,101 @@ impl Reading {
             }
             other => self.report(Problem {
                 span: value.span(),
-                message: format!("`server` is a section, not {}", keys::kind(other)),
+                message: format!("`server` is a section, not {}", kind(other)),
                 help: Some("write [server] on a line of its own, and its keys below".into()),
             }),
         }
     }
 
+    fn apps(&mut self, value: &Spanned<DeValue<'_>>) {
+        for (table, span) in self.tables(APP, value) {
+            let mut text = AppText::default();
+            let understood = self.table("[[app]]", APP_KEYS, &mut text, table);
+            match text.finish(&span) {
+                Ok(app) => self.apps.push((app, span)),
+                Err(problem) if understood => self.report(problem),
+                // Its mistakes have been said.
+                Err(_) => {}
+            }
+        }
+    }
+
+    fn jobs(&mut self, value: &Spanned<DeValue<'_>>) {
+        for (table, span) in self.tables(JOB, value) {
+            let mut text = JobText::default();
+            let understood = self.table("[[job]]", JOB_KEYS, &mut text, table);
+            match text.finish(&span) {
+                Ok(job) => self.jobs.push((job, span)),
+                Err(problem) if understood => self.report(problem),
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// The tables of a list of them, each with its place.
+    fn tables<'a>(
+        &mut self,
+        name: &str,
+        value: &'a Spanned<DeValue<'a>>,
+    ) -> Vec<(&'a DeTable<'a>, Range<usize>)> {
+        let list = match value.get_ref() {
+            DeValue::Array(list) if list.len() <= PROGRAMS_MAX => list,
+            DeValue::Array(_) => {
+                let message = format!("more than {PROGRAMS_MAX} sections [[{name}]]");
+                self.report(Problem { span: value.span(), message, help: None });
+                return Vec::new();
+            }
+            other => {
+                let help = format!("write [[{name}]], in double brackets, once for each");
+                let message = format!("`{name}` is a list of sections, not {}", kind(other));
+                self.report(Problem { span: value.span(), message, help: Some(help) });
+                return Vec::new();
+            }
+        };
+        let mut tables = Vec::new();
+        for item in list {
+            match item.get_ref() {
+                DeValue::Table(table) => tables.push((table, item.span())),
+                other => self.report(Problem {
+                    span: item.span(),
+                    message: format!("`{name}` holds {}", kind(other)),
+                    help: Some(format!("write [[{name}]] on a line of its own, its keys below")),
+                }),
+            }
+        }
+        tables
+    }
+
+    /// Reads one such table; whether all of it was understood.
+    fn table<T>(
+        &mut self,
+        section: &str,
+        keys: &[Key<T>],
+        into: &mut T,
+        table: &DeTable<'_>,
+    ) -> bool {
+        let before = self.problems.len();
+        for (name, value) in table {
+            match keys.iter().find(|key| key.name == name.get_ref()) {
+                Some(key) => {
+                    if let Err(problem) = (key.set)(into, &whole(key.name, value)) {
+                        self.report(problem);
+                    }
+                }
+                None => self.report(unknown_key(name.get_ref(), name.span(), section, keys)),
+            }
+        }
+        self.problems.len() == before
+    }
+
     fn key(&mut self, name: &str, span: Range<usize>, value: &Spanned<DeValue<'_>>) {
         match KEYS.iter().find(|key| key.name == name) {
             Some(key) => {
-                let value = Value { key: key.name, span: value.span(), inner: value.get_ref() };
-                if let Err(problem) = (key.set)(&mut self.low, &value) {
+                if let Err(problem) = (key.set)(&mut self.low, &whole(key.name, value)) {
                     self.report(problem);
                 }
             }
-            None => self.report(unknown_key(name, span)),
+            None => self.report(unknown_key(name, span, "[server]", KEYS)),
         }
     }
 
@@ -175,42 +290,30 @@ fn not_utf8(at: usize) -> Problem {
     }
 }
 
-fn not_yet(section: &str, span: Range<usize>) -> Problem {
-    let shown = match section {
-        "crontab" => "crontab",
-        "app" => "[[app]]",
-        _ => "[[job]]",
-    };
-    Problem {
-        span,
-        message: format!("{shown} is not available in this version"),
-        help: Some("this version serves: only the section [server] has an effect".into()),
-    }
+fn whole<'a>(key: &'static str, value: &'a Spanned<DeValue<'a>>) -> Value<'a> {
+    Value { key, span: value.span(), inner: value.get_ref() }
 }
 
 fn unknown_section(name: &str, span: Range<usize>) -> Problem {
-    let known = SECTIONS_TO_COME.into_iter().chain([SERVER]);
     let help = if KEYS.iter().any(|key| key.name == name) {
         format!("`{name}` belongs into the section [server]: write [server] above it")
-    } else if let Some(near) = nearest(name, known) {
+    } else if let Some(near) = nearest(name, TOP) {
         format!("did you mean `{near}`?")
     } else {
-        "the section is [server]".into()
+        "the sections are [server], [[app]] and [[job]]; `crontab` and `history` stand above them"
+            .into()
     };
     Problem { span, message: format!("unknown key `{}`", quoted(name)), help: Some(help) }
 }
 
-fn unknown_key(name: &str, span: Range<usize>) -> Problem {
-    let help = match nearest(name, KEYS.iter().map(|key| key.name)) {
+fn unknown_key<T>(name: &str, span: Range<usize>, section: &str, keys: &[Key<T>]) -> Problem {
+    let help = match nearest(name, keys.iter().map(|key| key.name)) {
         Some(near) => format!("did you mean `{near}`?"),
         None => {
-            let names: Vec<&str> = KEYS.iter().map(|key| key.name).collect();
+            let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
             format!("known keys: {}", names.join(", "))
         }
     };
-    Problem {
-        span,
-        message: format!("unknown key `{}` in [server]", quoted(name)),
-        help: Some(help),
-    }
+    let message = format!("unknown key `{}` in {section}", quoted(name));
+    Problem { span, message, help: Some(help) }
 }

@@ -11,7 +11,7 @@ use clap_mangen::roff::{Roff, bold, roman};
 
 use crate::cli::Cli;
 use crate::cli::output::{Failure, Output};
-use crate::config::{KEYS, Key};
+use crate::config::{APP_KEYS, JOB_KEYS, KEYS, Key};
 
 const FILE_PAGE: &str = "sockeye.toml.5";
 
@@ -87,11 +87,15 @@ fn file_page() -> String {
         )])
         .control("SH", ["THE SECTION [server]"]);
     KEYS.iter().for_each(|key| describe(&mut roff, key));
+    roff.control("SH", ["THE SECTIONS [[app]]"]);
+    APP_KEYS.iter().for_each(|key| describe(&mut roff, key));
+    roff.control("SH", ["THE SECTIONS [[job]]"]);
+    JOB_KEYS.iter().for_each(|key| describe(&mut roff, key));
     roff.control("SH", ["SEE ALSO"]).text([roman("sockeye-serve(1), sockeye-check(1)")]);
     roff.to_roff()
 }
 
-fn describe(roff: &mut Roff, key: &Key) {
+fn describe<T>(roff: &mut Roff, key: &Key<T>) {
     let plain = |markdown: &str| markdown.replace('`', "");
     roff.control("TP", []).text([bold(key.name)]).text([roman(plain(key.about))]);
     roff.control("br", []).text([roman(format!("Takes {}.", plain(&key.takes.in_words())))]);
@@ -132,8 +136,9 @@ mod tests {
             assert!(names.contains(&format!("sockeye-{}.1", command.get_name())), "{names:?}");
         }
         let page = fs::read_to_string(folder.path().join(FILE_PAGE)).unwrap();
-        for key in KEYS {
-            assert!(page.contains(&format!("\\fB{}\\fR", key.name)), "{}: {page}", key.name);
+        let programs = APP_KEYS.iter().map(|key| key.name).chain(JOB_KEYS.iter().map(|k| k.name));
+        for name in KEYS.iter().map(|key| key.name).chain(programs) {
+            assert!(page.contains(&format!("\\fB{name}\\fR")), "{name}: {page}");
         }
     }
 
