@@ -8,8 +8,8 @@
 //!
 //! Control must still get through to a process asleep in recv(2). A descriptor marked *urgent* (the
 //! channel to the master) sends a signal whose handler does nothing, so recv returns `EINTR`; and
-//! since a signal may come just before the call, each sleep ends after [`TICK`] at the latest. Where a
-//! busy client lets no call sleep, urgent descriptors are looked at every so many receives.
+//! since a signal may come just before the call, each sleep ends after [`TICK`] at the latest.
+//! Where a busy client lets no call sleep, they are looked at every [`URGENT_LOOK`] receives.
 
 use std::io;
 use std::os::fd::BorrowedFd;

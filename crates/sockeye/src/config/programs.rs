@@ -72,8 +72,8 @@ pub const APP_KEYS: &[Key<AppText>] = &[
         name: "listen",
         takes: Takes::Words("an address or a list of them"),
         default: "none",
-        about: "Sockets that the master opens and keeps and the program inherits, from descriptor 3 \
-                on, as `LISTEN_FDS` says (sd_listen_fds(3)): a restart refuses nobody, and \
+        about: "Sockets that the master opens and keeps and the program inherits, from descriptor \
+                3 on, as `LISTEN_FDS` says (sd_listen_fds(3)): a restart refuses nobody, and \
                 instances are replaced one by one, the new one first.",
         set: |it, value| value.addresses().map(|list| it.app.listen = list),
     },
@@ -274,8 +274,8 @@ pub const JOB_KEYS: &[Key<JobText>] = &[
         name: "schedule",
         takes: Takes::Words("a crontab's five fields, or `@daily` and the like"),
         default: "none: it must be given",
-        about: "When it runs; [Schedules](schedule.md) has the rules. `\"0 4 * * 6,0\"` is at 04:00 \
-                on every Saturday and Sunday.",
+        about: "When it runs; [Schedules](schedule.md) has the rules. `\"0 4 * * 6,0\"` is at \
+                04:00 on every Saturday and Sunday.",
         set: |it, value| {
             value.text().map(|text| it.schedule = Some((text.into(), value.span.clone())))
         },
