@@ -3,6 +3,7 @@
 //! Help, completions and man pages are all generated from the definitions here (clap). Values are
 //! read by the same functions as those of the file, so that both accept the same words.
 
+pub mod cron;
 pub mod output;
 pub mod table;
 
@@ -82,6 +83,8 @@ pub enum Verb {
     Stop(StopArgs),
     /// Show the process models and I/O models: what fits, what it costs, what this kernel offers
     Models(ModelsArgs),
+    /// Crontab lines: what they mean, when they run, what is wrong with them
+    Cron(cron::CronArgs),
     /// List open files and sockets with their processes, as lsof(8) does
     Lsof(ToolArgs),
     /// List sockets, interfaces and routes, as netstat(8) does

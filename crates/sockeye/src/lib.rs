@@ -14,6 +14,7 @@ pub mod settings;
 mod tools;
 pub mod verbs;
 mod worker;
+mod zone;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -64,6 +65,7 @@ fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
         Verb::ReopenLogs(args) => verbs::control::reopen_logs(out, args.control.as_deref()),
         Verb::Stop(args) => verbs::control::stop(out, args.control.control.as_deref(), args.fast),
         Verb::Models(args) => verbs::models::run(out, args.json, probe),
+        Verb::Cron(args) => verbs::cron::run(out, args.verb),
         Verb::InstallLinks(args) => tools::install_links(out, &args.folder),
         // Called before the command line is parsed: their flags are their own.
         Verb::Lsof(_) | Verb::Netstat(_) | Verb::Ss(_) | Verb::Ps(_) | Verb::Doctor(_) => Ok(()),

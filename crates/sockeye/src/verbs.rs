@@ -5,6 +5,7 @@
 pub mod check;
 pub mod client;
 pub mod control;
+pub mod cron;
 pub mod generate;
 pub mod models;
 pub mod status;

@@ -130,7 +130,14 @@ fn the_manual_is_complete() {
 #[test]
 fn the_examples_parse() {
     let mut seen = 0;
-    for text in [EXAMPLES, SERVE_EXAMPLES, CHECK_EXAMPLES, STATUS_EXAMPLES] {
+    let of_cron = [
+        cron::NEXT_EXAMPLES,
+        cron::EXPLAIN_EXAMPLES,
+        cron::CHECK_EXAMPLES,
+        cron::SIMULATE_EXAMPLES,
+    ];
+    let texts = [EXAMPLES, SERVE_EXAMPLES, CHECK_EXAMPLES, STATUS_EXAMPLES];
+    for text in texts.into_iter().chain(of_cron) {
         for line in text.lines().filter(|line| line.starts_with("  sockeye ")) {
             let words = line.trim().split("   ").next().unwrap_or("");
             let words = words.split(" | ").next().unwrap_or("").replace('\'', "");

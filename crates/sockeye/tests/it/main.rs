@@ -10,6 +10,7 @@ mod contracts_kit;
 mod contracts_reload;
 mod contracts_signals;
 mod contracts_syscalls;
+mod cron;
 mod fallback;
 mod grid;
 mod hostile;
