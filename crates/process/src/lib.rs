@@ -8,7 +8,19 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod error;
+mod program;
 mod reap;
+mod search;
+mod spawn;
 
 pub use backoff::{Backoff, Pace};
+pub use error::SpawnError;
+pub use program::{
+    Account, Descriptor, LISTENER_NAME_BYTES_MAX, LISTENERS_MAX, Prepared, Program, Session,
+    Stream, current_environment,
+};
 pub use reap::{Exit, How, children, kill, reap, signal_name, wait_one};
+pub use rustix::process::{Resource, Rlimit, Signal};
+pub use spawn::{Child, spawn};
+pub use sys::spawn::Stage;

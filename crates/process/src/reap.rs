@@ -2,11 +2,16 @@
 //!
 //! A SIGCHLD stands for any number of ends, so one is no reason to wait for one child. Children
 //! that nobody here started (orphans adopted by a subreaper or by PID 1) are reaped alike.
+//!
+//! Each is looked at before it is reaped: a zombie keeps its number, so that what is signalled by
+//! that number, such as the rest of its process group, cannot be somebody else's by then.
 
 use std::fmt;
 
-use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions, WaitStatus, kill_process, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, wait};
+use sys::wait::{self, Ended, Hang};
+
+pub use sys::wait::Usage;
 
 /// How a process ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -20,19 +25,23 @@ pub enum How {
 pub struct Exit {
     pub pid: u32,
     pub how: How,
+    /// What it and those of its children that it reaped have used.
+    pub usage: Usage,
+}
+
+impl From<Ended> for Exit {
+    fn from(ended: Ended) -> Exit {
+        let how = match ended.how {
+            wait::How::Exit(code) => How::Exit(code),
+            wait::How::Signal { number, core_dumped } => How::Signal { number, core_dumped },
+        };
+        Exit { pid: ended.pid, how, usage: ended.usage }
+    }
 }
 
 impl How {
     pub fn is_success(self) -> bool {
         self == How::Exit(0)
-    }
-
-    fn of(status: WaitStatus) -> Option<How> {
-        if let Some(code) = status.exit_status() {
-            return Some(How::Exit(code));
-        }
-        let core_dumped = status.as_raw() & 0x80 != 0;
-        status.terminating_signal().map(|number| How::Signal { number, core_dumped })
     }
 }
 
@@ -90,15 +99,18 @@ pub fn signal_name(number: i32) -> &'static str {
 
 /// Appends every child that has ended since the last call; never waits.
 pub fn reap(out: &mut Vec<Exit>) {
-    loop {
-        match wait(WaitOptions::NOHANG) {
-            Ok(Some((pid, status))) => {
-                if let Some(how) = How::of(status) {
-                    out.push(Exit { pid: pid.as_raw_nonzero().get() as u32, how });
-                }
-            }
-            Err(Errno::INTR) => {}
-            // Nobody has ended, or there are no children at all (ECHILD).
+    reap_each(|_| {}, |exit| out.push(exit));
+}
+
+/// Reaps every child that has ended; never waits. For each, `before` is called while it is still a
+/// zombie (which is when to signal what is left of its group), `after` when it is no more.
+pub fn reap_each(mut before: impl FnMut(u32), mut after: impl FnMut(Exit)) {
+    // An error says that there are no children, or would come again at once.
+    while let Ok(Some(pid)) = wait::peek() {
+        before(pid);
+        match wait::take(pid, Hang::No) {
+            Ok(Some(ended)) => after(ended.into()),
+            // Reaped elsewhere: only one place may, so there is nothing more to be had here.
             Ok(None) | Err(_) => return,
         }
     }

@@ -23,8 +23,10 @@ pub mod shared;
 pub mod sigio;
 pub mod signal;
 pub mod socket;
+pub mod spawn;
 pub mod title;
 pub mod uring;
+pub mod wait;
 pub mod waker;
 
 /// Turns the `-1` of a libc call into the error it left in `errno`.

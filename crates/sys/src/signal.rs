@@ -61,6 +61,16 @@ pub fn set_mask(set: &SignalSet) -> io::Result<()> {
     mask(libc::SIG_SETMASK, set)
 }
 
+/// Makes this set the thread's mask and returns what it was.
+pub fn swap_mask(set: &SignalSet) -> io::Result<SignalSet> {
+    let mut old = SignalSet::of(&[]);
+    // SAFETY: both sets are live, initialised sigset_t.
+    match unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &set.0, &mut old.0) } {
+        0 => Ok(old),
+        error => Err(io::Error::from_raw_os_error(error)),
+    }
+}
+
 fn mask(how: i32, set: &SignalSet) -> io::Result<()> {
     // SAFETY: the set is a live, initialised sigset_t and no old mask is asked for.
     match unsafe { libc::pthread_sigmask(how, &set.0, std::ptr::null_mut()) } {
