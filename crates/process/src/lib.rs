@@ -9,6 +9,7 @@
 
 mod backoff;
 mod error;
+pub mod output;
 mod program;
 mod reap;
 mod search;
