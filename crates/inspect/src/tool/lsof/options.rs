@@ -187,9 +187,9 @@ impl Options {
             b'Q' => self.quiet_exit = true,
             b'V' => self.verbose = true,
             b'w' => self.no_warnings = !plus,
-            // Kernel name caches, blocking calls and forked helpers: there is none of them here.
+            // Each asks for what is so here in any case: no call that can block (-b), no names
+            // out of kernel caches (-C), no helper process in between (-O).
             b'b' | b'C' | b'O' => {}
-            // `-x` lets +D cross links and mounts; `+D` here never does.
             b'v' => return Err(Stop::Text(version())),
             b'h' | b'?' => return Err(Stop::Text(HELP.to_owned())),
             refused => return Err(usage(format!("option -{} is not done here", refused as char))),
@@ -226,8 +226,8 @@ impl Options {
         let next = words.peek().copied().filter(|w| !matches!(w.first(), Some(b'-' | b'+') | None));
         let (value, attached) = if rest.is_empty() { (next, false) } else { (Some(rest), true) };
         let fits = value.filter(|v| value_fits(letter, v));
-        if attached && fits.is_none() && letter == b'i' {
-            return Err(usage(format!("unacceptable -i value {}", shown(rest))));
+        if attached && fits.is_none() && matches!(letter, b'f' | b'i' | b'T') {
+            return Err(usage(format!("unacceptable -{} value {}", letter as char, shown(rest))));
         }
         if fits.is_some() && !attached {
             words.next();
@@ -272,7 +272,7 @@ impl Options {
                 Some(states) => self.states.push(states.to_vec()),
                 None => self.size = true,
             },
-            // A limit on how long a stat may take: nothing here can take long.
+            // A limit on how long a stat may take: none is made that can take long.
             b'S' => {}
             _ => {
                 let wanted = value.unwrap_or_default();
@@ -307,7 +307,8 @@ fn value_fits(letter: u8, value: &[u8]) -> bool {
         b'o' => value.strip_prefix(b"o").unwrap_or(value).iter().all(u8::is_ascii_digit),
         b'r' => first.is_ascii_digit() || matches!(first, b'c' | b'm'),
         b's' => memchr::memchr(b':', value).is_some(),
-        b'T' => value.iter().all(|b| matches!(b, b'f' | b'q' | b's' | b'w')),
+        // `f`, the socket's options, is nothing on Linux: its kernel shows none.
+        b'T' => value.iter().all(|b| matches!(b, b'f' | b'q' | b's')),
         b'F' => value.iter().all(|b| b.is_ascii_alphabetic() || *b == b'0'),
         _ => false,
     }
@@ -356,6 +357,8 @@ usage: lsof [options] [--] [names]
   -R  parent                     -o [n] -s  offset, size          +f g         file flags
   -T [qs] TCP queues, state      +c N  command width        
   -r|+r [t][cN]  again           -Q  exit 0 when nothing is found -w -V        warnings, misses
+  -b -C -O -S [t]  taken, and so in any case: no call here can block, no cache is asked, no helper
+                   is forked
   --json  --collector auto|proc|bpf  --proc-root DIR
 ";
 
@@ -394,6 +397,8 @@ mod tests {
             (&["-y"], "illegal option character: y"),
             (&["-p"], "-p needs a value"),
             (&["-i:nosuch/x"], "-i"),
+            (&["-Tw"], "-T"),
+            (&["+fc"], "-f"),
             (&["-r1q"], "-r"),
         ] {
             match parse(args) {

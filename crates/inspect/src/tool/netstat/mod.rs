@@ -3,7 +3,7 @@
 //! Where ours differs on purpose: `--all-owners` lists every process of a socket (net-tools shows
 //! the first it finds and drops the rest), and names are resolved from /etc only, so nothing waits.
 
-use std::ffi::OsString;
+use std::ffi::{CStr, OsString};
 use std::io::Write;
 
 use rustix::time::{ClockId, Timespec};
@@ -13,7 +13,7 @@ use crate::collect::holders::Holders;
 use crate::collect::sockets::{self, UnixTable, Want};
 use crate::model::{Arena, Protocol, Sockets};
 use crate::names::Names;
-use crate::source::Source;
+use crate::source::{self, Source};
 use crate::tool::Stop;
 use crate::users::Users;
 
@@ -51,6 +51,9 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
         {
             err.write_all(NOT_ALL)?;
         }
+        if options.verbose && options.wants_other_families() {
+            say_families(&source, err)?;
+        }
         if !options.continuous {
             return Ok(0);
         }
@@ -61,6 +64,28 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
 /// What net-tools says; the words are matched by scripts.
 const NOT_ALL: &[u8] = b"(Not all processes could be identified, non-owned process info\n \
 will not be shown, you would have to be root to see it all.)\n";
+
+/// Families that net-tools lists too where the kernel has them, and the table of each.
+const OTHER_FAMILIES: [(&str, &CStr); 6] = [
+    ("AF INET (sctp)", c"net/sctp/assocs"),
+    ("AF IPX", c"net/ipx"),
+    ("AF AX25", c"net/ax25"),
+    ("AF X25", c"net/x25"),
+    ("AF NETROM", c"net/nr"),
+    ("AF ROSE", c"net/rose"),
+];
+
+/// `-v`: what is not in the listing, and whose doing that is.
+fn say_families(source: &Source, err: &mut dyn Write) -> std::io::Result<()> {
+    let mut text = Vec::new();
+    for (name, table) in OTHER_FAMILIES {
+        match source::read(source.root(), table, &mut text) {
+            Ok(()) => writeln!(err, "netstat: sockets of `{name}' are not listed here.")?,
+            Err(_) => writeln!(err, "netstat: no support for `{name}' on this system.")?,
+        }
+    }
+    Ok(())
+}
 
 fn pause_one_second() {
     let second = Timespec { tv_sec: 1, tv_nsec: 0 };

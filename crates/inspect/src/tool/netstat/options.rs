@@ -23,6 +23,7 @@ pub struct Options {
     pub timers: bool,
     pub extend: u8,
     pub continuous: bool,
+    pub verbose: bool,
     pub v4: bool,
     pub v6: bool,
     pub unix: bool,
@@ -126,8 +127,7 @@ impl Options {
             'x' => self.unix = true,
             '4' => self.v4 = true,
             '6' => self.v6 = true,
-            // Verbosity concerns families this kernel does not have, N hardware names.
-            'v' | 'N' => {}
+            'v' => self.verbose = true,
             'j' => self.json = true,
             'V' => return Err(Stop::Text(version())),
             'h' | '?' => return Err(Stop::Text(HELP.to_owned())),
@@ -167,6 +167,11 @@ impl Options {
         self.protocols.is_empty() && !self.unix
     }
 
+    /// Whether a listing of everything was asked for, which net-tools has more families for.
+    pub fn wants_other_families(&self) -> bool {
+        self.nothing_named()
+    }
+
     pub fn wants(&self, protocol: Protocol) -> bool {
         let ours = !matches!(protocol, Protocol::Icmp);
         ours && self.nothing_named() || self.protocols.contains(&protocol)
@@ -198,7 +203,7 @@ fn version() -> String {
 }
 
 const HELP: &str = "\
-usage: netstat [-vWnNcaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x|--unix] [-4] [-6]
+usage: netstat [-vWncaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x|--unix] [-4] [-6]
         -a, --all                all sockets (default: connected)
         -l, --listening          listening sockets
         -n, --numeric            no names; also --numeric-hosts, --numeric-ports, --numeric-users
@@ -208,6 +213,7 @@ usage: netstat [-vWnNcaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x
         -o, --timers             timers
         -W, --wide               whole addresses
         -c, --continuous         again every second
+        -v, --verbose            which families are not listed
             --json               for programs
             --collector NAME     auto, proc or bpf
             --proc-root DIR      a recorded /proc instead of the live one
@@ -238,7 +244,7 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_refused_by_name() {
-        for flag in ["-r", "-g", "-M", "-Z", "--sctp", "-S"] {
+        for flag in ["-r", "-g", "-M", "-Z", "--sctp", "-S", "-N", "--symbolic"] {
             let refused = Options::parse(&[flag.into()]);
             assert!(matches!(refused, Err(Stop::Usage(text, 3)) if text.contains("not done")));
         }
