@@ -14,6 +14,7 @@ mod program;
 mod reap;
 mod search;
 mod spawn;
+pub mod supervisor;
 
 pub use backoff::{Backoff, Pace};
 pub use error::SpawnError;
