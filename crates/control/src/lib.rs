@@ -8,14 +8,16 @@
 #![forbid(unsafe_code)]
 
 mod codec;
+pub mod handover;
 mod message;
 mod view;
 
 pub use codec::{Decoder, Error, LINE_BYTES_MAX, VERSION, encode, fuzz};
-pub use message::{Command, FromWorker, Message, Reply, ToWorker};
+pub use handover::Handover;
+pub use message::{AppOrder, Command, FromWorker, Message, Reply, ToWorker};
 pub use view::{
-    ConnectionState, ConnectionView, Counters, ExitView, FamilyView, ListenerView, Sharing,
-    WorkerRole, WorkerState, WorkerView,
+    AppView, ConnectionState, ConnectionView, Counters, ExitView, FamilyView, InstanceView,
+    JobView, ListenerView, RunView, Sharing, WorkerRole, WorkerState, WorkerView,
 };
 
 #[cfg(test)]

@@ -35,6 +35,33 @@ pub enum Command {
         /// Close connections at once instead of letting requests finish.
         fast: bool,
     },
+    /// Answered by [`Reply::Done`] when it is done, or by what came of it.
+    App { name: String, order: AppOrder },
+    /// What an app has printed lately; answered by [`Reply::Lines`].
+    AppLines {
+        name: String,
+        /// Only lines of this number and above.
+        from: u64,
+    },
+    /// Run a job now; answered by [`Reply::Done`] when it has been started.
+    Trigger { job: String },
+    /// Become the program that the file of this one holds now, in place; answered by
+    /// [`Reply::Reloaded`] when its workers are ready.
+    Upgrade,
+}
+
+/// What can be done to an app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum AppOrder {
+    /// Done when its instances are ready.
+    Start,
+    /// Done when none of its processes is left.
+    Stop,
+    /// Done when all instances have been replaced and are ready.
+    Restart,
+    /// Sent to the main process of each instance (signal(7)).
+    Signal { number: i32 },
 }
 
 /// The master's answer to a [`Command`].
@@ -47,6 +74,16 @@ pub enum Reply {
         generation: u64,
     },
     Done,
+    /// Lines of an app, the first of which has the number `first`.
+    Lines {
+        first: u64,
+        /// Bytes that are not UTF-8 are replaced.
+        lines: Vec<String>,
+    },
+    /// It was tried; the message says what came of it.
+    Failed {
+        message: String,
+    },
     /// Nothing was changed; the message says why and what would help.
     Refused {
         message: String,

@@ -30,6 +30,8 @@ pub struct FamilyView {
     pub generations: Vec<u64>,
     pub listeners: Vec<ListenerView>,
     pub workers: Vec<WorkerView>,
+    pub apps: Vec<AppView>,
+    pub jobs: Vec<JobView>,
     /// Workers that were asked and did not answer in time, so are not among `workers`.
     pub silent_workers: Vec<u32>,
     /// The latest ends of processes, newest first.
@@ -162,4 +164,73 @@ pub struct ExitView {
     /// In words: `exit 0`, `signal 9 (SIGKILL)`.
     pub how: String,
     pub age_ms: u64,
+}
+
+/// A program that is kept running.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct AppView {
+    pub name: String,
+    pub command: Vec<String>,
+    /// Sockets that the master keeps for it, as they are: a port 0 has become a number.
+    pub listen: Vec<String>,
+    /// How many are wanted.
+    pub instances_wanted: u32,
+    pub instances: Vec<InstanceView>,
+}
+
+/// One process of an app, or the place where one is to be.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InstanceView {
+    /// From 1.
+    pub number: u32,
+    pub pid: Option<u32>,
+    /// In a word: `starting`, `running`, `stopping`, `waiting`, `stopped`, `finished`.
+    pub state: String,
+    /// Since it is in this state.
+    pub age_ms: u64,
+    /// Starts after the first.
+    pub restarts: u64,
+    pub next_start_ms: Option<u64>,
+    /// In words, as [`ExitView::how`].
+    pub last_exit: Option<String>,
+    /// What it last said of itself (STATUS= of sd_notify(3)). It is the program's text: escape it.
+    pub status: Option<String>,
+    /// Resident memory of all its processes.
+    pub memory_bytes: Option<u64>,
+}
+
+/// A command at times.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct JobView {
+    pub name: String,
+    /// As written.
+    pub schedule: String,
+    /// The command, the shell's line or the order.
+    pub what: String,
+    /// Where it stands: `sockeye.toml`, or `FILE:LINE` of a crontab.
+    pub source: String,
+    /// Instants are of RFC 3339, with the offset of the job's time zone.
+    pub next: Option<String>,
+    pub running: Vec<u32>,
+    pub last: Option<RunView>,
+    pub runs: u64,
+    pub failures: u64,
+    /// Times that passed without a run.
+    pub skipped: u64,
+}
+
+/// A run that has ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct RunView {
+    pub started: String,
+    pub ended: String,
+    pub took_ms: u64,
+    /// In words, as [`ExitView::how`].
+    pub how: String,
+    pub success: bool,
+    pub bytes: u64,
 }

@@ -53,6 +53,11 @@ impl<In: Message> Channel<In> {
         }
     }
 
+    /// Nothing is on its way within this process, in either direction.
+    pub fn is_quiet(&self) -> bool {
+        self.outgoing.is_empty() && self.decoder.is_between_messages()
+    }
+
     pub fn wants_to_write(&self) -> bool {
         !self.outgoing.is_empty()
     }

@@ -3,6 +3,7 @@
 //! Help, completions and man pages are all generated from the definitions here (clap). Values are
 //! read by the same functions as those of the file, so that both accept the same words.
 
+pub mod app;
 pub mod cron;
 pub mod output;
 pub mod table;
@@ -83,6 +84,11 @@ pub enum Verb {
     Stop(StopArgs),
     /// Show the process models and I/O models: what fits, what it costs, what this kernel offers
     Models(ModelsArgs),
+    /// The programs that the running server keeps running: list, start, stop, restart, logs
+    #[command(after_help = app::EXAMPLES)]
+    App(app::AppArgs),
+    /// Become the program that the file of the running one holds now, in place, dropping nothing
+    Upgrade(ControlArgs),
     /// Crontab lines: what they mean, when they run, what is wrong with them
     Cron(cron::CronArgs),
     /// List open files and sockets with their processes, as lsof(8) does
@@ -162,6 +168,9 @@ pub struct ServeArgs {
     /// Give any key of the file's section [server], as in idle_timeout=10s
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
+    /// For an upgrade in place: where the old program says what it hands over
+    #[arg(long, hide = true, value_name = "FD")]
+    pub handover: Option<i32>,
 }
 
 impl ServeArgs {

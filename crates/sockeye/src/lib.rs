@@ -25,6 +25,8 @@ use clap::Parser;
 use cli::output::{Failure, Output, finish, warn};
 use cli::{Cli, ServeArgs, Verb};
 use config::{Lowered, Source};
+use control::Handover;
+use master::Itself;
 use settings::IoModel;
 
 /// Parses the command line, does what it says, and gives the exit status.
@@ -59,12 +61,14 @@ fn dispatch(verb: Verb) -> ExitCode {
 /// Every verb but `serve`, which outlives the lock on standard output.
 fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
     match verb {
-        Verb::Serve(args) | Verb::Check(args) => verbs::check::run(out, &source(args)?, probe),
+        Verb::Serve(args) | Verb::Check(args) => check(out, args),
         Verb::Status(args) => verbs::status::run(out, args.control.control.as_deref(), args.json),
         Verb::Reload(args) => verbs::control::reload(out, args.control.as_deref()),
         Verb::ReopenLogs(args) => verbs::control::reopen_logs(out, args.control.as_deref()),
         Verb::Stop(args) => verbs::control::stop(out, args.control.control.as_deref(), args.fast),
         Verb::Models(args) => verbs::models::run(out, args.json, probe),
+        Verb::App(args) => verbs::app::run(out, args),
+        Verb::Upgrade(args) => verbs::control::upgrade(out, args.control.as_deref()),
         Verb::Cron(args) => verbs::cron::run(out, args.verb),
         Verb::InstallLinks(args) => tools::install_links(out, &args.folder),
         // Called before the command line is parsed: their flags are their own.
@@ -76,20 +80,39 @@ fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
 
 fn serve(args: ServeArgs) -> ExitCode {
     match prepare(args) {
-        Ok((lowered, source)) => {
+        Ok(Start { lowered, source, itself, handed }) => {
             lowered.warnings.iter().for_each(|warning| warn(warning));
             // The arguments have been read: their memory may become the process title.
             sys::title::prepare();
-            master::run(lowered, source)
+            master::run(lowered, source, itself, handed)
         }
         Err(failure) => finish(Output::plain(std::io::sink()), Err(failure)),
     }
 }
 
-fn prepare(args: ServeArgs) -> Result<(Lowered, Source), Failure> {
+/// All that a master begins with.
+struct Start {
+    lowered: Lowered,
+    source: Source,
+    itself: Itself,
+    /// What the program had whose place this one takes.
+    handed: Option<Handover>,
+}
+
+fn prepare(args: ServeArgs) -> Result<Start, Failure> {
+    let handed = args.handover.map(master::read_handover).transpose().map_err(Failure::Failed)?;
     let source = source(args)?;
     let lowered = source.load().map_err(|cause| Failure::Failed(cause.to_string()))?;
-    Ok((lowered, source))
+    let itself = Itself::read()
+        .map_err(|cause| Failure::Failed(format!("cannot find this program's file: {cause}")))?;
+    Ok(Start { lowered, source, itself, handed })
+}
+
+fn check(out: &mut Output<'_>, args: ServeArgs) -> Result<(), Failure> {
+    if args.handover.is_some() {
+        master::read_from(std::io::stdin().lock()).map_err(Failure::Failed)?;
+    }
+    verbs::check::run(out, &source(args)?, probe)
 }
 
 fn source(args: ServeArgs) -> Result<Source, Failure> {

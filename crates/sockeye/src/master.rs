@@ -8,7 +8,8 @@
 //!             exit 1               reloading ───────────────┘
 //!                                      │ one fails: the new one is stopped, the old one stays
 //! TERM, INT: stop at once · QUIT: drain, then exit · WINCH: drain the workers, keep the sockets
-//! USR1: reopen logs · CHLD: reap all that ended, start successors
+//! USR1: reopen logs · USR2: become the new program, in place
+//! CHLD: reap all that ended, start successors
 //! ```
 //! It waits in one poll(2) on a signalfd, the control socket and its clients, and the workers'
 //! channels. Listening sockets outlive every worker, so a connection that waits in the queue of
@@ -19,6 +20,7 @@ mod family;
 mod greeting;
 mod listeners;
 mod status;
+mod upgrade;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -26,13 +28,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::control::{Command, FromWorker, Reply};
+use ::control::{Command, FromWorker, Handover, Reply};
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd, SignalSet,
 };
 
-use crate::cli::output::warn;
+use crate::cli::output::{say, warn};
 use crate::clock;
 use crate::config::{Lowered, Source};
 use crate::settings::Settings;
@@ -41,13 +43,20 @@ use control_socket::{ClientId, ControlSocket};
 use family::{Event, Family, Fork};
 use listeners::Listeners;
 use status::Questions;
+use upgrade::Upgrade;
+pub use upgrade::{Itself, read_from, read_handover};
 
 /// The signals that the master reads as data.
 const SIGNALS: [i32; 8] = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
 
-/// Starts the family and tends it until it ends. In a forked worker this never returns.
-pub fn run(lowered: Lowered, source: Source) -> ExitCode {
-    match Master::begin(lowered.settings, source) {
+/// Starts the family, or goes on with one that was handed over, and tends it until it ends. In a
+/// forked worker this never returns.
+pub fn run(lowered: Lowered, source: Source, itself: Itself, handed: Option<Handover>) -> ExitCode {
+    let begun = match handed {
+        None => Master::begin(lowered.settings, source, itself),
+        Some(handed) => Master::take_over(lowered.settings, source, itself, &handed),
+    };
+    match begun {
         Ok(master) => master.tend(),
         Err(message) => {
             crate::cli::output::complain_error(&message);
@@ -84,18 +93,65 @@ struct Master {
     /// The start has been told of.
     greeted: bool,
     exit_code: ExitCode,
+    upgrade: Upgrade,
 }
 
 /// What a descriptor of the poll set stands for.
 mod tag {
     pub const SIGNALS: u64 = 0;
     pub const CONTROL: u64 = 1;
+    pub const UPGRADE: u64 = 2;
     pub const CLIENT: u64 = 1 << 32;
     pub const WORKER: u64 = 1 << 33;
 }
 
 impl Master {
-    fn begin(mut settings: Settings, source: Source) -> Result<Master, String> {
+    fn begin(settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
+        let mut master = Master::prepare(settings, source, itself)?;
+        master.listeners = Listeners::bind(&master.settings)?;
+        master.control = ControlSocket::bind(&master.settings.control).unwrap_or_else(|message| {
+            warn(&message);
+            None
+        });
+        prepare_log(&master.settings);
+        sys::title::set("sockeye: master");
+        let events = master.family.begin_generation(master.settings.clone(), clock::now());
+        master.on_events(events);
+        Ok(master)
+    }
+
+    /// Goes on where the program stopped whose place this one has taken, and reloads.
+    fn take_over(
+        settings: Settings,
+        source: Source,
+        itself: Itself,
+        handed: &Handover,
+    ) -> Result<Master, String> {
+        let mut master = Master::prepare(settings, source, itself)?;
+        let now = clock::now();
+        master.greeted = true;
+        master.started =
+            now.checked_sub(Duration::from_millis(handed.uptime_ms)).unwrap_or(master.started);
+        master.listeners = Listeners::take_over(&handed.listeners)?;
+        master.family.take_over(handed, &master.settings, now)?;
+        let mut clients = Vec::new();
+        if let Some(number) = handed.control {
+            let mut control = ControlSocket::take_over(&master.settings.control, number)?;
+            for number in &handed.asked_by {
+                clients.push(control.take_over_client(*number)?);
+            }
+            master.control = Some(control);
+        }
+        sys::title::set("sockeye: master");
+        let version = env!("CARGO_PKG_VERSION");
+        say(&format!("upgraded in place from {} to {version}", handed.version));
+        master.reload(clients);
+        // Ends that came between the two programs have been signalled, and the signal is pending.
+        master.on_signals();
+        Ok(master)
+    }
+
+    fn prepare(mut settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
         if !settings.apps.is_empty() || !settings.jobs.is_empty() || !settings.crontab.is_empty() {
             return Err("apps, jobs and crontabs cannot be run by this version".into());
         }
@@ -112,20 +168,13 @@ impl Master {
         let me = rustix::process::getpid();
         rustix::process::set_child_subreaper(Some(me))
             .map_err(|e| format!("become a subreaper: {e}"))?;
-        let listeners = Listeners::bind(&settings)?;
-        let control = ControlSocket::bind(&settings.control).unwrap_or_else(|message| {
-            warn(&message);
-            None
-        });
-        prepare_log(&settings);
-        sys::title::set("sockeye: master");
         Ok(Master {
             family: Family::new(&settings)?,
             settings: Arc::new(settings),
             source,
             signals,
-            listeners,
-            control,
+            listeners: Listeners::default(),
+            control: None,
             questions: Questions::default(),
             started: clock::now(),
             ending: Ending::None,
@@ -133,11 +182,11 @@ impl Master {
             reload_again: None,
             greeted: false,
             exit_code: ExitCode::SUCCESS,
+            upgrade: Upgrade::new(itself),
         })
     }
 
     fn tend(mut self) -> ExitCode {
-        self.family.begin_generation(self.settings.clone(), clock::now());
         loop {
             while let Some(fork) = self.family.next_start(clock::now()) {
                 if let Some(plan) = self.start(fork) {
@@ -160,6 +209,7 @@ impl Master {
                 self.on_ready(tag);
             }
             self.on_time();
+            self.continue_upgrade();
         }
     }
 
@@ -190,7 +240,15 @@ impl Master {
             let write = if channel.wants_to_write() { OUT } else { 0 };
             set.push(channel.as_fd(), IN | write, tag::WORKER + id);
         }
-        let next = [self.family.next_time(), self.questions.next_time(), self.ending.next_time()];
+        if let Some(output) = self.upgrade.output() {
+            set.push(output, IN, tag::UPGRADE);
+        }
+        let next = [
+            self.family.next_time(),
+            self.questions.next_time(),
+            self.ending.next_time(),
+            self.upgrade.next_time(),
+        ];
         let now = clock::now();
         let timeout = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         set.wait(timeout)?;
@@ -200,6 +258,7 @@ impl Master {
     fn on_ready(&mut self, tag: u64) {
         match tag {
             tag::SIGNALS => self.on_signals(),
+            tag::UPGRADE => self.upgrade.on_output(),
             tag::CONTROL => {
                 if let Some(control) = &mut self.control {
                     control.accept();
@@ -241,13 +300,16 @@ impl Master {
                 SIGWINCH => self.family.drain_all(clock::now()),
                 SIGQUIT => self.stop(false),
                 SIGTERM | SIGINT => self.stop(true),
-                SIGUSR2 => warn("upgrading in place (SIGUSR2) is not available in this version"),
+                SIGUSR2 => self.upgrade(None),
                 _ => {}
             }
         }
         let mut exits = Vec::new();
         process::reap(&mut exits);
         for exit in exits {
+            if self.on_upgrade_exit(&exit) {
+                continue;
+            }
             let events = self.family.on_exit(exit, clock::now());
             self.on_events(events);
         }
@@ -329,6 +391,11 @@ impl Master {
             match command {
                 Command::Status => self.ask_status(status::Asker::Client(id)),
                 Command::Reload => self.reload(vec![id]),
+                Command::Upgrade => self.upgrade(Some(id)),
+                Command::App { .. } | Command::AppLines { .. } | Command::Trigger { .. } => {
+                    let message = "this version runs no apps and no jobs".to_owned();
+                    self.reply(id, &Reply::Refused { message });
+                }
                 Command::ReopenLogs => {
                     self.reopen_logs();
                     self.reply(id, &Reply::Done);
@@ -366,7 +433,8 @@ impl Master {
             Ok(settings) => {
                 self.settings = Arc::new(settings);
                 self.reload_asked_by = clients;
-                self.family.begin_generation(self.settings.clone(), clock::now());
+                let events = self.family.begin_generation(self.settings.clone(), clock::now());
+                self.on_events(events);
             }
             Err(message) => {
                 warn(&format!("not reloaded: {message}"));

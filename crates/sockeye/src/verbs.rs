@@ -2,6 +2,7 @@
 //! the generated texts. Each verb is a function that prints through [`Output`] and returns how it
 //! ended.
 
+pub mod app;
 pub mod check;
 pub mod client;
 pub mod control;

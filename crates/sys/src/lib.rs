@@ -14,6 +14,7 @@
 
 pub mod bpf;
 pub mod credentials;
+pub mod exec;
 pub mod fd;
 pub mod fork;
 pub mod kcmp;

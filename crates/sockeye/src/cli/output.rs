@@ -123,6 +123,12 @@ pub fn warn(message: &str) {
     complain(WARNING, "warning", message);
 }
 
+/// Says what has happened, where nothing is wrong.
+pub fn say(message: &str) {
+    let mut error = io::stderr().lock();
+    let _ = writeln!(error, "sockeye: {message}");
+}
+
 /// Standard error may be closed; then there is nobody left to tell.
 fn complain(style: Style, kind: &str, message: &str) {
     let mut error = io::stderr().lock();

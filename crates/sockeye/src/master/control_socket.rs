@@ -14,6 +14,7 @@ use rustix::net::sockopt::socket_peercred;
 use rustix::process::getuid;
 
 use super::listeners::remove_stale;
+use super::upgrade::take_inherited;
 use crate::channel::Channel;
 use crate::cli::output::warn;
 
@@ -63,16 +64,45 @@ impl ControlSocket {
         }
     }
 
+    /// Goes on with the socket of the program whose place this one has taken.
+    pub fn take_over(path: &Path, number: i32) -> Result<ControlSocket, String> {
+        let listener = UnixListener::from(take_inherited(number)?);
+        let path = path.to_owned();
+        Ok(ControlSocket { path, listener, clients: HashMap::new(), next: 0 })
+    }
+
+    /// Goes on with one of its clients.
+    pub fn take_over_client(&mut self, number: i32) -> Result<ClientId, String> {
+        let stream = UnixStream::from(take_inherited(number)?);
+        let channel = Channel::new(stream).map_err(|e| format!("a control client: {e}"))?;
+        Ok(self.add(channel))
+    }
+
+    fn add(&mut self, channel: Channel<Command>) -> ClientId {
+        self.next += 1;
+        self.clients.insert(ClientId(self.next), channel);
+        ClientId(self.next)
+    }
+
+    /// No message is half read or half sent.
+    pub fn is_quiet(&self) -> bool {
+        self.clients.values().all(Channel::is_quiet)
+    }
+
     pub fn accept(&mut self) {
         while let Ok((stream, _)) = self.listener.accept() {
             if self.clients.len() >= CLIENTS_MAX {
                 warn(&format!("more than {CLIENTS_MAX} control clients: one is turned away"));
                 continue;
             }
-            let Some(channel) = admit(stream) else { continue };
-            self.next += 1;
-            self.clients.insert(ClientId(self.next), channel);
+            if let Some(channel) = admit(stream) {
+                self.add(channel);
+            }
         }
+    }
+
+    pub fn client(&self, id: ClientId) -> Option<&Channel<Command>> {
+        self.clients.get(&id)
     }
 
     pub fn clients(&self) -> impl Iterator<Item = (ClientId, &Channel<Command>)> {

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use ::control::handover::{Handover, Worker};
 use ::control::{ExitView, FromWorker, ToWorker, WorkerRole};
 use process::{Backoff, Exit, Pace};
 use rustix::process::Signal;
@@ -20,6 +21,7 @@ use sys::fork::{Forked, fork};
 use sys::shared::SharedCounters;
 
 use super::listeners::Listeners;
+use super::upgrade::{keep_open, take_inherited};
 use crate::channel::Channel;
 use crate::settings::{ProcessModel, Settings};
 use crate::worker::{Plan, Seat};
@@ -111,6 +113,11 @@ pub struct Family {
 }
 
 impl Post {
+    /// With nobody to be started.
+    fn vacant() -> Post {
+        Post { backoff: Backoff::default(), unready: Backoff::default(), due: None }
+    }
+
     /// How long to wait after an end, and how many quick ones in a row it was the last of.
     fn wait_after(&mut self, lived: Duration, was_ready: bool) -> (Duration, u32) {
         let (backoff, pace) = if was_ready {
@@ -159,9 +166,9 @@ impl Family {
         !starting && self.generations.len() < GENERATIONS_MAX
     }
 
-    pub fn begin_generation(&mut self, settings: Arc<Settings>, now: Instant) {
-        let post =
-            || Post { backoff: Backoff::default(), unready: Backoff::default(), due: Some(now) };
+    /// One without workers serves, in its way, at once.
+    pub fn begin_generation(&mut self, settings: Arc<Settings>, now: Instant) -> Vec<Event> {
+        let post = || Post { due: Some(now), ..Post::vacant() };
         let posts = (0..processes_of(&settings)).map(|_| post()).collect();
         self.generations.push(Generation {
             number: self.next_generation,
@@ -170,7 +177,9 @@ impl Family {
             posts,
             failure: None,
         });
+        let number = self.next_generation;
         self.next_generation += 1;
+        self.serve_if_complete(number, now)
     }
 
     /// The next worker whose time to start has come.
@@ -246,13 +255,17 @@ impl Family {
         self.generations.iter_mut().find(|generation| generation.number == number)
     }
 
-    /// The unit in this seat accepts. When all of a starting generation do, it serves and its
-    /// predecessors drain.
+    /// The unit in this seat accepts.
     pub fn on_ready(&mut self, seat: u64, now: Instant) -> Vec<Event> {
         let Some(pid) = self.seats.get(&seat).map(|seat| seat.pid) else { return Vec::new() };
         let Some(process) = self.processes.get_mut(&pid) else { return Vec::new() };
         process.unready = process.unready.saturating_sub(1);
         let number = process.fork.generation;
+        self.serve_if_complete(number, now)
+    }
+
+    /// When all of a starting generation are ready, it serves, and its predecessors drain.
+    fn serve_if_complete(&mut self, number: u64, now: Instant) -> Vec<Event> {
         let ready = |p: &&Process| p.fork.generation == number && p.unready == 0;
         let count = self.processes.values().filter(ready).count();
         let Some(generation) = self.generation(number) else { return Vec::new() };
@@ -498,6 +511,93 @@ impl Family {
         asked
     }
 
+    /// No message is half read or half sent, and nobody is being started.
+    pub fn is_quiet(&self) -> bool {
+        let starting = self.generations.iter().any(|g| g.state == State::Starting);
+        !starting && self.seats.values().all(|seat| seat.channel.is_quiet())
+    }
+
+    /// The workers, for the program that takes this one's place.
+    pub fn hand_over(&self, now: Instant) -> io::Result<Vec<Worker>> {
+        let mut workers = Vec::new();
+        for (pid, process) in &self.processes {
+            let number = process.fork.generation;
+            let state = self.generations.iter().find(|g| g.number == number).map(|g| g.state);
+            let channels = process.seats.iter().filter_map(|seat| self.seats.get(seat));
+            workers.push(Worker {
+                pid: *pid,
+                generation: number,
+                index: process.fork.index,
+                age_ms: millis(now.saturating_duration_since(process.started)),
+                draining_ms: match state {
+                    Some(State::Draining { until }) => {
+                        Some(millis(until.saturating_duration_since(now)))
+                    }
+                    _ => None,
+                },
+                unready: process.unready,
+                channels: channels
+                    .map(|seat| keep_open(&seat.channel))
+                    .collect::<Result<_, _>>()?,
+            });
+        }
+        Ok(workers)
+    }
+
+    /// The other side of that: old generations that serve or drain, tended with these settings.
+    pub fn take_over(
+        &mut self,
+        handed: &Handover,
+        settings: &Arc<Settings>,
+        now: Instant,
+    ) -> Result<(), String> {
+        self.next_generation = handed.next_generation.max(1);
+        for worker in &handed.workers {
+            self.take_over_generation(worker, settings, now);
+            let mut channels = Vec::new();
+            for number in &worker.channels {
+                let stream = UnixStream::from(take_inherited(*number)?);
+                let channel = Channel::new(stream).map_err(|e| format!("a channel: {e}"))?;
+                let row = self.take_row().ok_or("too many workers: no counters left")?;
+                channels.push((channel, row));
+            }
+            let fork = Fork { generation: worker.generation, index: worker.index };
+            self.note_started(fork, worker.pid, channels);
+            if let Some(process) = self.processes.get_mut(&worker.pid) {
+                let age = Duration::from_millis(worker.age_ms);
+                process.started = now.checked_sub(age).unwrap_or(now);
+                process.unready = worker.unready;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_over_generation(&mut self, worker: &Worker, settings: &Arc<Settings>, now: Instant) {
+        let number = worker.generation;
+        let state = match worker.draining_ms {
+            Some(left) => State::Draining { until: now + Duration::from_millis(left) },
+            None => State::Serving,
+        };
+        if self.generation(number).is_none() {
+            self.generations.push(Generation {
+                number,
+                settings: settings.clone(),
+                state,
+                posts: Vec::new(),
+                failure: None,
+            });
+            self.generations.sort_by_key(|generation| generation.number);
+        }
+        let Some(generation) = self.generation(number) else { return };
+        while generation.posts.len() <= worker.index {
+            generation.posts.push(Post::vacant());
+        }
+    }
+
+    pub fn next_generation(&self) -> u64 {
+        self.next_generation
+    }
+
     pub fn is_empty(&self) -> bool {
         self.processes.is_empty()
     }
@@ -535,9 +635,17 @@ impl Family {
     }
 }
 
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Worker processes of a generation.
 fn processes_of(settings: &Settings) -> usize {
-    if settings.process_model == ProcessModel::Prefork { settings.workers } else { 1 }
+    match settings.process_model {
+        _ if !settings.web => 0,
+        ProcessModel::Prefork => settings.workers,
+        _ => 1,
+    }
 }
 
 /// Units the master talks to in each.

@@ -15,6 +15,9 @@ use rustix::net::{
     sockopt,
 };
 
+use ::control::handover::Listening;
+
+use super::upgrade::{keep_open, take_inherited};
 use crate::settings::{ListenAddress, ListenerSharing, ProcessModel, Settings};
 
 /// All sockets of one address.
@@ -86,12 +89,43 @@ impl Listeners {
         self.all.clear();
     }
 
+    /// What the program that takes this one's place needs to go on with them; their descriptors
+    /// then stay open over an execve.
+    pub fn hand_over(&self) -> io::Result<Vec<Listening>> {
+        let all = self.all.iter().map(|listener| listener.hand_over());
+        all.collect()
+    }
+
+    /// The other side of that.
+    pub fn take_over(handed: &[Listening]) -> Result<Listeners, String> {
+        let all = handed.iter().map(Listener::take_over).collect::<Result<_, _>>()?;
+        Ok(Listeners { all })
+    }
+
     pub fn remove_paths(&self) {
         self.all.iter().for_each(Listener::remove_path);
     }
 }
 
 impl Listener {
+    pub fn hand_over(&self) -> io::Result<Listening> {
+        let sockets = self.sockets.iter().map(keep_open);
+        Ok(Listening {
+            asked: self.asked.to_string(),
+            address: self.address.to_string(),
+            sockets: sockets.collect::<io::Result<_>>()?,
+        })
+    }
+
+    pub fn take_over(handed: &Listening) -> Result<Listener, String> {
+        let sockets = handed.sockets.iter().map(|number| take_inherited(*number));
+        Ok(Listener {
+            asked: ListenAddress::from_text(&handed.asked)?,
+            address: ListenAddress::from_text(&handed.address)?,
+            sockets: sockets.collect::<Result<_, _>>()?,
+        })
+    }
+
     /// Adds sockets until each unit has one, where units have their own.
     fn widen(&mut self, settings: &Settings) -> Result<(), String> {
         let ListenAddress::Tcp(address) = self.address else { return Ok(()) };

@@ -107,8 +107,8 @@ pub fn expect_done(reply: Reply) -> Result<(), Failure> {
 /// A refusal in the master's words, or a reply that does not belong to the command.
 pub fn unexpected(reply: Reply) -> Failure {
     Failure::Failed(match reply {
-        Reply::Refused { message } => message,
-        Reply::Done | Reply::Reloaded { .. } | Reply::Status(_) => {
+        Reply::Refused { message } | Reply::Failed { message } => message,
+        Reply::Done | Reply::Reloaded { .. } | Reply::Status(_) | Reply::Lines { .. } => {
             "the master answered another question than was asked: use the same sockeye on both \
              ends"
                 .into()

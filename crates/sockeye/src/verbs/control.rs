@@ -11,6 +11,8 @@ use crate::config::DURATION_MAX;
 
 /// New workers build their engines before the answer comes.
 const RELOAD_WAIT: Duration = Duration::from_secs(60);
+/// The new program checks the configuration first.
+const UPGRADE_WAIT: Duration = Duration::from_secs(120);
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// The master itself bounds the drain by `drain_timeout`, which is a day at most.
 const STOP_WAIT: Duration = DURATION_MAX;
@@ -22,6 +24,18 @@ pub fn reload(out: &mut Output<'_>, control: Option<&Path>) -> Result<(), Failur
         }
         Reply::Refused { message } => {
             Err(Failure::Failed(format!("nothing was changed:\n{message}")))
+        }
+        other => Err(unexpected(other)),
+    }
+}
+
+pub fn upgrade(out: &mut Output<'_>, control: Option<&Path>) -> Result<(), Failure> {
+    match Client::connect(control)?.ask(&Command::Upgrade, UPGRADE_WAIT)? {
+        Reply::Reloaded { generation } => {
+            Ok(out.line(format_args!("upgraded: generation {generation} is serving"))?)
+        }
+        Reply::Refused { message } => {
+            Err(Failure::Failed(format!("nothing was changed: {message}")))
         }
         other => Err(unexpected(other)),
     }

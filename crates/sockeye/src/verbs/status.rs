@@ -224,7 +224,7 @@ fn connection_state(state: ConnectionState) -> &'static str {
 }
 
 /// A length of time in its one or two largest units.
-fn age(milliseconds: u64) -> String {
+pub(super) fn age(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;
     match seconds {
         0 => format!("{milliseconds}ms"),
@@ -236,7 +236,7 @@ fn age(milliseconds: u64) -> String {
 }
 
 /// A number of bytes with three digits or so.
-fn size(bytes: u64) -> String {
+pub(super) fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["K", "M", "G", "T", "P"];
     if bytes < 1024 {
         return bytes.to_string();
