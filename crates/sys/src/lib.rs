@@ -27,6 +27,7 @@ pub mod socket;
 pub mod spawn;
 pub mod title;
 pub mod uring;
+pub mod usage;
 pub mod wait;
 pub mod waker;
 

@@ -26,6 +26,7 @@ usage: cargo xtask TASK
   ci [--skip-packages]          everything that must pass before a change goes in
   tidy                          the invariants that the compiler does not check
   bench [serve] [OPTIONS]       Sockeye beside its rivals; see cargo xtask bench --help
+  bench inspect [OPTIONS]       our lsof, netstat and ss beside the real ones
   syscalls PID ADDRESS:PORT [TARGET] [REQUESTS]
                                 system calls a keep-alive request of a running server";
 

@@ -44,7 +44,7 @@ fn turns(effort: &Effort) -> String {
     format!("{} of {:?} each, interleaved; medians", effort.turns, effort.turn)
 }
 
-fn processor() -> String {
+pub fn processor() -> String {
     let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let line = text.lines().find(|line| line.starts_with("model name"));
     let name = line.and_then(|line| line.split_once(':')).map(|(_, name)| name.trim());
@@ -60,12 +60,12 @@ fn processors() -> String {
 }
 
 /// One server and one load generator make 1 to 2; more was somebody else's.
-fn load_average() -> String {
+pub fn load_average() -> String {
     let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
     text.split_whitespace().next().unwrap_or("unknown").to_owned()
 }
 
-fn kernel() -> String {
+pub fn kernel() -> String {
     let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     let text = text.trim();
     text.split('-').next().filter(|release| !release.is_empty()).unwrap_or("unknown").to_owned()

@@ -14,6 +14,7 @@ use crate::say::say;
 use crate::workspace;
 
 mod chart;
+mod inspect;
 mod machine;
 mod measure;
 mod output;
@@ -72,6 +73,9 @@ struct Run {
 }
 
 pub fn run(arguments: &[String]) -> Result<()> {
+    if let Some(("inspect", rest)) = arguments.split_first().map(|(a, b)| (a.as_str(), b)) {
+        return inspect::run(rest);
+    }
     let Some(mut options) = parse(arguments)? else { return Ok(()) };
     if options.sockeye.is_none() && !options.without.iter().any(|name| name == "sockeye") {
         options.sockeye = Some(build()?);
