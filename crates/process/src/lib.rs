@@ -9,7 +9,9 @@
 
 mod backoff;
 mod error;
+pub mod notify;
 pub mod output;
+pub mod probe;
 mod program;
 mod reap;
 mod search;

@@ -14,6 +14,7 @@
 
 pub mod bpf;
 pub mod credentials;
+pub mod datagram;
 pub mod exec;
 pub mod fd;
 pub mod fork;

@@ -2,5 +2,6 @@
 //! its end is learned of.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
 
+mod health;
 mod run;
 mod start;
