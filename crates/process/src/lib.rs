@@ -8,7 +8,9 @@
 #![forbid(unsafe_code)]
 
 mod backoff;
+mod cgroup;
 mod error;
+mod group;
 pub mod notify;
 pub mod output;
 pub mod probe;
@@ -17,14 +19,18 @@ mod reap;
 mod search;
 mod spawn;
 pub mod supervisor;
+mod tree;
 
 pub use backoff::{Backoff, Pace};
+pub use cgroup::{Cgroup, Cgroups};
 pub use error::SpawnError;
+pub use group::{Group, KILL_ROUNDS_MAX, Killed, signal_group, signal_process};
 pub use program::{
     Account, Descriptor, LISTENER_NAME_BYTES_MAX, LISTENERS_MAX, Prepared, Program, Session,
     Stream, current_environment,
 };
-pub use reap::{Exit, How, children, kill, reap, signal_name, wait_one};
+pub use reap::{Exit, How, Usage, children, kill, reap, reap_each, signal_name, wait_one};
 pub use rustix::process::{Resource, Rlimit, Signal};
 pub use spawn::{Child, spawn};
 pub use sys::spawn::Stage;
+pub use tree::{Process, Snapshot};

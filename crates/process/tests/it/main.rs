@@ -2,6 +2,7 @@
 //! its end is learned of.
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test fails by panicking")]
 
+mod ends;
 mod health;
 mod run;
 mod start;

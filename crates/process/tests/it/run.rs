@@ -3,7 +3,7 @@
 //! Tests run beside each other in one process, so nothing here reaps but by number.
 
 use std::fs::File;
-use std::io::{PipeReader, PipeWriter, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -30,6 +30,16 @@ pub fn output(mut program: Program<'_>) -> (String, How) {
     let mut text = String::new();
     File::from(OwnedFd::from(ours)).read_to_string(&mut text).unwrap();
     (text, end(&child))
+}
+
+/// Starts the program and waits for the first line that it prints.
+pub fn read_line(mut program: Program<'_>) -> (Child, String) {
+    let (ours, theirs) = std::io::pipe().unwrap();
+    program.stdout = Stream::Fd(OwnedFd::from(theirs).into());
+    let child = spawn(&program.prepare().unwrap()).unwrap();
+    let mut line = String::new();
+    BufReader::new(ours).read_line(&mut line).unwrap();
+    (child, line)
 }
 
 /// A cat(1) that has come as far as to copy, and ends with its input.
