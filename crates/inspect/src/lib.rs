@@ -16,9 +16,11 @@ pub mod json;
 pub mod model;
 pub mod names;
 pub mod parse;
+pub mod references;
 pub mod source;
 pub mod tool;
 pub mod users;
 
 pub use holders::{Holder, listener_holders};
+pub use references::{Counted, References};
 pub use tool::{Tool, main};

@@ -53,6 +53,15 @@ Examples:
   sockeye status
   sockeye status --json | jq '.workers[].counters.requests'";
 
+const CONNECTIONS_EXAMPLES: &str = "\
+Examples:
+  sockeye connections
+  sockeye conns --sort idle
+  sockeye connections --json | jq '.connections[] | select(.state == \"responding\")'
+
+REFS counts the references to the open socket: descriptors, messages in flight, requests of the
+kernel. `+` behind it: only descriptors could be counted (the rest takes root).";
+
 const CONTROL_HELP: &str = "The control socket [default: \
                             $XDG_RUNTIME_DIR/sockeye/control.sock, as root \
                             /run/sockeye/control.sock]";
@@ -76,6 +85,9 @@ pub enum Verb {
     /// Show the running server: its processes, sockets and connections
     #[command(after_help = STATUS_EXAMPLES)]
     Status(StatusArgs),
+    /// List the running server's connections: whose they are, their requests, bytes and times
+    #[command(visible_alias = "conns", after_help = CONNECTIONS_EXAMPLES)]
+    Connections(ConnectionsArgs),
     /// Read the configuration again and replace the workers without dropping a connection
     Reload(ControlArgs),
     /// Open the log files again, after they were renamed
@@ -221,6 +233,34 @@ pub struct StatusArgs {
     /// Print everything as one JSON object
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ConnectionsArgs {
+    #[command(flatten)]
+    pub control: ControlArgs,
+    /// What to sort by; numbers and times fall, the largest first
+    #[arg(long, value_name = "KEY", default_value = "pid")]
+    pub sort: ConnectionSort,
+    /// Print everything as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The orders of `connections`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum ConnectionSort {
+    /// The process, then the descriptor
+    #[default]
+    Pid,
+    /// The client's address
+    Peer,
+    State,
+    Requests,
+    /// Both directions together
+    Bytes,
+    Age,
+    Idle,
 }
 
 #[derive(Debug, Args)]

@@ -63,6 +63,7 @@ fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Serve(args) | Verb::Check(args) => check(out, args),
         Verb::Status(args) => verbs::status::run(out, args.control.control.as_deref(), args.json),
+        Verb::Connections(args) => verbs::connections::run(out, &args),
         Verb::Reload(args) => verbs::control::reload(out, args.control.as_deref()),
         Verb::ReopenLogs(args) => verbs::control::reopen_logs(out, args.control.as_deref()),
         Verb::Stop(args) => verbs::control::stop(out, args.control.control.as_deref(), args.fast),

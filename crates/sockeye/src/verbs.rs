@@ -5,6 +5,7 @@
 pub mod app;
 pub mod check;
 pub mod client;
+pub mod connections;
 pub mod control;
 pub mod cron;
 pub mod generate;

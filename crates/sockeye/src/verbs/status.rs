@@ -13,10 +13,10 @@ use super::client::{Client, unexpected};
 use crate::cli::output::{Failure, Output, POOR, escaped};
 use crate::cli::table::{Align, Table};
 
-const STATUS_WAIT: Duration = Duration::from_secs(10);
+pub(super) const STATUS_WAIT: Duration = Duration::from_secs(10);
 
 /// More of a request line than this is cut, so that a row stays a row.
-const REQUEST_CHARS_MAX: usize = 60;
+pub(super) const REQUEST_CHARS_MAX: usize = 60;
 
 pub fn run(out: &mut Output<'_>, control: Option<&Path>, as_json: bool) -> Result<(), Failure> {
     match Client::connect(control)?.ask(&Command::Status, STATUS_WAIT)? {
@@ -190,7 +190,7 @@ fn section(out: &mut Output<'_>, table: &Table) -> io::Result<()> {
 }
 
 /// The process, and the thread where that is what a worker is.
-fn process(worker: &WorkerView) -> String {
+pub(super) fn process(worker: &WorkerView) -> String {
     match worker.tid {
         Some(tid) => format!("{}/{tid}", worker.pid),
         None => worker.pid.to_string(),
@@ -213,7 +213,7 @@ fn state(state: WorkerState) -> &'static str {
     }
 }
 
-fn connection_state(state: ConnectionState) -> &'static str {
+pub(super) fn connection_state(state: ConnectionState) -> &'static str {
     match state {
         ConnectionState::Idle => "idle",
         ConnectionState::ReadingHead => "reading head",
