@@ -126,6 +126,8 @@ pub struct ConnectionView {
     pub fd: u32,
     /// The process or thread that serves it, where that is not the worker itself.
     pub served_by: Option<u32>,
+    /// Who serves it did not answer in time: requests, bytes, idle time and request are not known.
+    pub silent: bool,
     /// The client's address; `unix:` for a Unix socket.
     pub peer: String,
     pub local: String,

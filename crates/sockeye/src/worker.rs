@@ -16,6 +16,7 @@
 //! units and the master.
 
 mod acceptor;
+mod inquiry;
 mod unit;
 
 use std::os::fd::OwnedFd;

@@ -5,9 +5,7 @@
 
 use std::cmp::Reverse;
 
-use control::{
-    Command, ConnectionState, ConnectionView, FamilyView, Reply, WorkerRole, WorkerView,
-};
+use control::{Command, ConnectionState, ConnectionView, FamilyView, Reply, WorkerView};
 use inspect::{Counted, References};
 use serde_json::{Value, json};
 
@@ -47,9 +45,9 @@ impl Row<'_> {
         self.connection.served_by.unwrap_or(self.worker.pid)
     }
 
-    /// An acceptor knows that a child serves the connection, and not what happens on it.
+    /// Whether who serves it has said what happens on it.
     fn is_known(&self) -> bool {
-        self.worker.role != WorkerRole::Acceptor
+        !self.connection.silent
     }
 
     fn bytes(&self) -> u64 {
@@ -236,10 +234,10 @@ mod tests {
         let idle = connection(8, ConnectionState::Idle, [7, 10, 900]);
         let mut child = connection(5, ConnectionState::Responding, [0, 0, 0]);
         child.served_by = Some(300);
+        child.silent = true;
         let worker = WorkerView { pid: 102, connections: vec![busy, idle], ..Default::default() };
         let acceptor = WorkerView {
             pid: 101,
-            role: WorkerRole::Acceptor,
             connections: vec![child],
             connections_left_out: 2,
             ..Default::default()

@@ -28,6 +28,7 @@ use sys::fork::Forked;
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{SIGCHLD, SignalFd, SignalSet};
 
+use super::inquiry::Inquiries;
 use super::unit::{About, Unit, Work, counters};
 use super::{Plan, Seat};
 use crate::channel::Channel;
@@ -106,6 +107,7 @@ struct Acceptor {
     /// The children's questions to the master, by the id they were passed on with.
     questions: HashMap<u64, (u64, u64)>,
     next_question: u64,
+    inquiries: Inquiries,
     started: Instant,
     draining: bool,
     /// Children at most.
@@ -153,6 +155,7 @@ impl Acceptor {
             next_child: 0,
             questions: HashMap::new(),
             next_question: 0,
+            inquiries: Inquiries::default(),
             started: clock::now(),
             draining: false,
             limit: children_max(plan.settings.limits.max_children, is_threads),
@@ -182,6 +185,7 @@ impl Acceptor {
                 }
             }
             self.reap();
+            self.answer();
             if accepting && let Some(unit) = self.accept() {
                 drop(self);
                 return Fate::Child(unit);
@@ -222,7 +226,8 @@ impl Acceptor {
                 set.push(child.channel.as_fd(), IN | write, tag::CHILD + id);
             }
         }
-        let timeout = self.stop_at.or(self.rest()).map(|at| at - clock::now().min(at));
+        let until = self.stop_at.or(self.rest()).into_iter().chain(self.inquiries.next_time());
+        let timeout = until.min().map(|at| at - clock::now().min(at));
         if !self.draining && self.rest_until.is_none() && self.has_room() {
             for listener in &self.listeners {
                 set.push(listener.as_fd(), IN, tag::LISTENER);
@@ -280,10 +285,7 @@ impl Acceptor {
         let (messages, error) = self.channel.receive();
         for message in messages {
             match message {
-                ToWorker::AskStatus { id } => {
-                    let view = Box::new(self.view());
-                    self.channel.send(&FromWorker::Status { id, view });
-                }
+                ToWorker::AskStatus { id } => self.inquire(id),
                 ToWorker::Status { id, view } => {
                     if let Some((child, id)) = self.questions.remove(&id)
                         && let Some(child) = self.children.get_mut(&child)
@@ -303,6 +305,40 @@ impl Acceptor {
         if self.channel.closed || error.is_some() {
             self.drain();
         }
+    }
+
+    /// Asks the children what they do; without any the answer is known.
+    fn inquire(&mut self, id: u64) {
+        let asked: Vec<u64> = self.listed().collect();
+        if !self.inquiries.begin(id, asked.iter().copied().collect(), clock::now()) {
+            return self.tell(id, &HashMap::new());
+        }
+        for child in asked {
+            if let Some(child) = self.children.get_mut(&child) {
+                child.channel.send(&ToWorker::AskStatus { id });
+            }
+        }
+    }
+
+    /// Answers what the children have answered.
+    fn answer(&mut self) {
+        let children = &self.children;
+        let finished = self.inquiries.finished(clock::now(), |id| children.contains_key(&id));
+        for (id, answers) in finished {
+            self.tell(id, &answers);
+        }
+    }
+
+    fn tell(&mut self, id: u64, answers: &HashMap<u64, ConnectionView>) {
+        let view = Box::new(self.view(answers));
+        self.channel.send(&FromWorker::Status { id, view });
+    }
+
+    /// The children that one status has room for, the oldest first.
+    fn listed(&self) -> impl Iterator<Item = u64> + use<> {
+        let mut ids: Vec<u64> = self.children.keys().copied().collect();
+        ids.sort_unstable();
+        ids.into_iter().take(LISTED_MAX)
     }
 
     fn drain(&mut self) {
@@ -327,7 +363,11 @@ impl Acceptor {
                     self.channel.send(&FromWorker::AskStatus { id: self.next_question });
                 }
                 FromWorker::Failed { message } => warn(&format!("a connection's child: {message}")),
-                FromWorker::Ready | FromWorker::Status { .. } => {}
+                FromWorker::Status { id: question, view } => {
+                    let connection = view.connections.into_iter().next();
+                    self.inquiries.answered(question, id, connection);
+                }
+                FromWorker::Ready => {}
             }
         }
     }
@@ -398,10 +438,12 @@ impl Acceptor {
         None
     }
 
-    fn view(&self) -> WorkerView {
+    fn view(&self, answers: &HashMap<u64, ConnectionView>) -> WorkerView {
         let mut counters = counters(self.about.counters);
         counters.connections_open = self.children.len() as u64;
-        let listed = self.children.values().take(LISTED_MAX).map(child_view);
+        let listed = self
+            .listed()
+            .filter_map(|id| Some(child_view(self.children.get(&id)?, answers.get(&id))));
         WorkerView {
             pid: std::process::id(),
             tid: None,
@@ -425,8 +467,8 @@ fn children_max(wanted: usize, is_threads: bool) -> usize {
     wanted.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
 }
 
-/// What the acceptor knows of a connection; what its child does on it only the child knows.
-fn child_view(child: &Child) -> ConnectionView {
+/// What the child said of its connection, or what the acceptor knows of it.
+fn child_view(child: &Child, answer: Option<&ConnectionView>) -> ConnectionView {
     let text = |address: Option<SocketAddr>| match address {
         Some(address) => address.to_string(),
         None => "unix:".to_owned(),
@@ -435,8 +477,12 @@ fn child_view(child: &Child) -> ConnectionView {
         Life::Process(pid) => Some(pid),
         Life::Thread(_) => None,
     };
+    if let Some(answer) = answer {
+        return ConnectionView { served_by: pid, ..answer.clone() };
+    }
     ConnectionView {
         fd: child.fd,
+        silent: true,
         served_by: pid,
         peer: text(child.peer),
         local: text(child.local),

@@ -431,6 +431,7 @@ fn connection_view(info: &ConnectionInfo) -> ConnectionView {
     ConnectionView {
         fd: info.fd.unwrap_or(0),
         served_by: None,
+        silent: false,
         peer: address(info.peer),
         local: address(info.local),
         state: match info.state {

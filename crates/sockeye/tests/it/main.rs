@@ -4,6 +4,7 @@
 mod harness;
 
 mod bad_input;
+mod connections;
 mod contracts_fork;
 mod contracts_kill;
 mod contracts_kit;

@@ -43,6 +43,7 @@ fn sample() -> FamilyView {
     let connection = ConnectionView {
         fd: 9,
         served_by: None,
+        silent: false,
         peer: "[::1]:50112".into(),
         local: "127.0.0.1:8080".into(),
         state: ConnectionState::Responding,
