@@ -11,6 +11,7 @@ pub mod cgroup;
 pub mod collect;
 pub mod counters;
 pub mod doctor;
+pub mod family;
 pub mod holders;
 pub mod json;
 pub mod model;

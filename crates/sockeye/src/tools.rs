@@ -11,6 +11,7 @@ use std::process::ExitCode;
 use inspect::tool::{self, Tool};
 
 use crate::cli::output::{Failure, Output};
+use crate::verbs::family;
 
 /// The names that `install-links` gives; `ps` and `doctor` would stand in for more than they are.
 const LINKS: [&str; 3] = ["lsof", "netstat", "ss"];
@@ -30,7 +31,7 @@ pub fn called(words: &[OsString]) -> Option<(Tool, &[OsString])> {
 
 pub fn run(tool: Tool, words: &[OsString]) -> ExitCode {
     let (mut out, mut error) = (io::stdout().lock(), io::stderr().lock());
-    let code = tool::main(tool, words, &mut out, &mut error);
+    let code = tool::main_of_family(tool, words, &family::members, &mut out, &mut error);
     match out.flush() {
         Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => ExitCode::from(code.max(1)),
         Ok(()) | Err(_) => ExitCode::from(code),

@@ -8,6 +8,7 @@ pub mod client;
 pub mod connections;
 pub mod control;
 pub mod cron;
+pub mod family;
 pub mod generate;
 pub mod models;
 pub mod status;

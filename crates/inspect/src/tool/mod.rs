@@ -6,6 +6,8 @@
 use std::ffi::OsString;
 use std::io::{self, Write};
 
+use crate::family;
+
 pub mod doctor;
 pub mod getopt;
 pub mod lsof;
@@ -63,11 +65,22 @@ impl From<io::Error> for Stop {
 
 /// Runs one tool; the result is its exit code.
 pub fn main(tool: Tool, args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+    main_of_family(tool, args, &family::none, out, err)
+}
+
+/// The same for a program that can ask a running family what its processes do.
+pub fn main_of_family(
+    tool: Tool,
+    args: &[OsString],
+    family: &family::Ask<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> u8 {
     let done = match tool {
         Tool::Lsof => lsof::run(args, out, err),
         Tool::Netstat => netstat::run(args, out, err),
         Tool::Ss => ss::run(args, out, err),
-        Tool::Ps => ps::run(args, out, err),
+        Tool::Ps => ps::run(args, family, out, err),
         Tool::Doctor => doctor::run(args, out, err),
     };
     match done {

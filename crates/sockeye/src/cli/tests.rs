@@ -137,8 +137,7 @@ fn the_examples_parse() {
         cron::CHECK_EXAMPLES,
         cron::SIMULATE_EXAMPLES,
     ];
-    let texts =
-        [EXAMPLES, SERVE_EXAMPLES, CHECK_EXAMPLES, STATUS_EXAMPLES, CONNECTIONS_EXAMPLES];
+    let texts = [EXAMPLES, SERVE_EXAMPLES, CHECK_EXAMPLES, STATUS_EXAMPLES, CONNECTIONS_EXAMPLES];
     for text in texts.into_iter().chain(of_cron) {
         for line in text.lines().filter(|line| line.starts_with("  sockeye ")) {
             let words = line.trim().split("   ").next().unwrap_or("");

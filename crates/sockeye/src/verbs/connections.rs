@@ -1,7 +1,7 @@
 //! `connections`: each socket pair of the running server, with who serves it and what is on it now.
 //!
-//! The server says what only it knows (requests, bytes, times); `inspect` says what the kernel knows
-//! of the descriptor (its references). What neither can know is shown as `-`, never as 0.
+//! The server says what only it knows (requests, bytes, times); `inspect` says what the kernel
+//! knows of the descriptor (its references). What neither can know is shown as `-`, never as 0.
 
 use std::cmp::Reverse;
 
@@ -10,7 +10,9 @@ use inspect::{Counted, References};
 use serde_json::{Value, json};
 
 use super::client::{Client, unexpected};
-use super::status::{REQUEST_CHARS_MAX, STATUS_WAIT, age, connection_state, process, size};
+use super::status::{
+    REQUEST_CHARS_MAX, STATUS_WAIT, age, connection_state, count as counted, process, size,
+};
 use crate::cli::output::{Failure, Output, POOR, escaped};
 use crate::cli::table::{Align, Table};
 use crate::cli::{ConnectionSort, ConnectionsArgs};
@@ -157,9 +159,10 @@ fn summary(view: &FamilyView, rows: &[Row<'_>]) -> String {
     if left_out > 0 {
         parts.push(format!("{left_out} not listed"));
     }
-    let (workers, requests) = (view.workers.len(), requests(view));
+    let workers = counted(view.workers.len() as u64, "worker");
+    let requests = counted(requests(view), "request");
     let states = if parts.is_empty() { String::new() } else { format!(": {}", parts.join(", ")) };
-    format!("{all} open in {workers} workers{states}; {requests} requests served so far")
+    format!("{all} open in {workers}{states}; {requests} served so far")
 }
 
 fn left_out(view: &FamilyView) -> u64 {
@@ -217,8 +220,8 @@ mod tests {
         let [requests, bytes_in, idle_ms] = numbers;
         ConnectionView {
             fd,
-            peer: format!("127.0.0.1:{}", 40_000 + fd),
-            local: "127.0.0.1:8080".into(),
+            peer: format!("[::1]:{}", 40_000 + fd),
+            local: "[::1]:80".into(),
             state,
             requests,
             bytes_in,
@@ -230,7 +233,7 @@ mod tests {
 
     fn sample() -> FamilyView {
         let mut busy = connection(9, ConnectionState::Responding, [3, 400, 4]);
-        busy.request = Some("GET /\u{1b}[2J".into());
+        busy.request = Some("GET \u{1b}[".into());
         let idle = connection(8, ConnectionState::Idle, [7, 10, 900]);
         let mut child = connection(5, ConnectionState::Responding, [0, 0, 0]);
         child.served_by = Some(300);
@@ -260,13 +263,14 @@ mod tests {
         rows[0].references = Some(2);
         print(&mut Output::plain(&mut bytes), &view, &rows, Counted::ByDescriptors).unwrap();
         let page = String::from_utf8(bytes).unwrap();
-        assert_eq!(page, PAGE, "\n{page}");
+        assert_eq!(page, PAGE.trim_start_matches('\n'), "\n{page}");
     }
 
-    const PAGE: &str = r"  PID  FD  REFS  LOCAL           PEER             STATE       REQUESTS   IN  OUT    AGE   IDLE  REQUEST
-  102   8    2+  127.0.0.1:8080  127.0.0.1:40008  idle               7   10    0  1m01s  900ms
-  102   9     -  127.0.0.1:8080  127.0.0.1:40009  responding         3  400    0  1m01s    4ms  GET /\u{1b}[2J
-  300   5     -  127.0.0.1:8080  127.0.0.1:40005  responding         -    -    -  1m01s      -
+    const PAGE: &str = r"
+  PID  FD  REFS  LOCAL     PEER         STATE       REQUESTS   IN  OUT    AGE   IDLE  REQUEST
+  102   8    2+  [::1]:80  [::1]:40008  idle               7   10    0  1m01s  900ms
+  102   9     -  [::1]:80  [::1]:40009  responding         3  400    0  1m01s    4ms  GET \u{1b}[
+  300   5     -  [::1]:80  [::1]:40005  responding         -    -    -  1m01s      -
 
 5 open in 2 workers: 1 idle, 2 responding, 2 not listed; 0 requests served so far
 no answer in time from: 99
@@ -295,7 +299,7 @@ no answer in time from: 99
         let text = document(&view, &rows, Counted::ByKernel);
         let document: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(document["connections_left_out"], 2);
-        assert_eq!(document["connections"][1]["request"], "GET /\u{1b}[2J");
+        assert_eq!(document["connections"][1]["request"], "GET \u{1b}[");
         assert_eq!(document["connections"][1]["state"], "responding");
         assert_eq!(document["connections"][2]["pid"], 300);
         assert_eq!(document["connections"][2]["requests"], Value::Null);

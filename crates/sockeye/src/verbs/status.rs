@@ -223,6 +223,11 @@ pub(super) fn connection_state(state: ConnectionState) -> &'static str {
     }
 }
 
+/// `1 worker`, `2 workers`.
+pub(super) fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 /// A length of time in its one or two largest units.
 pub(super) fn age(milliseconds: u64) -> String {
     let seconds = milliseconds / 1000;

@@ -1,11 +1,11 @@
-//! `sockeye connections`: in every process model each socket pair with its process, descriptor and
-//! references, as /proc has them, and what the server knows of it.
+//! `sockeye connections` and `sockeye ps`: in every process model each socket pair with its
+//! process, descriptor and references, as /proc has them, and what the server knows of it.
 
 use std::fs;
 
 use serde_json::Value;
 
-use crate::harness::{Server, eventually};
+use crate::harness::{Server, eventually, sockeye};
 
 fn document(server: &Server) -> Value {
     let output = server.verb(&["conns", "--json"]);
@@ -51,7 +51,14 @@ fn check(models: [&str; 2]) {
 
     let page = server.verb(&["connections", "--sort", "idle"]).stdout;
     let page = String::from_utf8(page).unwrap();
-    assert!(page.contains(&client) && page.contains("open in 1 workers: "), "{page}");
+    assert!(page.contains(&client) && page.contains("open in 1 worker: "), "{page}");
+    let control = server.control().to_str().unwrap();
+    let processes = sockeye(&["ps", "--json", "--control", control]).output().unwrap().stdout;
+    let processes: Value = serde_json::from_slice(&processes).unwrap();
+    let processes = processes["processes"].as_array().unwrap();
+    let member = processes.iter().find(|p| p["pid"] == seen["pid"]).unwrap();
+    assert_eq!(member["family"]["generation"], 1, "{member}");
+    assert!(member["family"]["doing"].as_str().unwrap().contains("idle"), "{member}");
     drop(peer);
     server.stop();
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::bytes::{push_dec, push_signed};
+use crate::family::Member;
 use crate::tool::ps::facts::{Facts, Row, TICKS_PER_SECOND};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +38,13 @@ pub enum Column {
     Files,
     Listening,
     Connections,
+    Role,
+    Generation,
+    Doing,
 }
 
 /// Keyword, title, column. The first of a column is its own name in our tables.
-pub const KEYWORDS: [(&str, &str, Column); 38] = [
+pub const KEYWORDS: [(&str, &str, Column); 41] = [
     ("pid", "PID", Column::Pid),
     ("ppid", "PPID", Column::Ppid),
     ("pgid", "PGID", Column::Pgid),
@@ -79,11 +83,18 @@ pub const KEYWORDS: [(&str, &str, Column); 38] = [
     ("fds", "FD/LIMIT", Column::Files),
     ("listen", "LISTEN", Column::Listening),
     ("conns", "CONNS", Column::Connections),
+    ("role", "ROLE", Column::Role),
+    ("gen", "GEN", Column::Generation),
+    ("doing", "DOING", Column::Doing),
 ];
 
 impl Column {
     pub fn needs_files(self) -> bool {
         matches!(self, Column::Files | Column::Listening | Column::Connections)
+    }
+
+    pub fn needs_family(self) -> bool {
+        matches!(self, Column::Role | Column::Generation | Column::Doing | Column::Fate)
     }
 
     pub fn is_command(self) -> bool {
@@ -115,6 +126,9 @@ impl Column {
             Column::Files => (12, true),
             Column::Listening => (6, true),
             Column::Connections => (5, true),
+            Column::Role => (12, false),
+            Column::Generation => (3, true),
+            Column::Doing => (40, false),
         }
     }
 
@@ -161,6 +175,9 @@ impl Column {
             Column::Files => push_files(out, row),
             Column::Listening => push_count(out, row.listening),
             Column::Connections => push_count(out, row.connections),
+            Column::Role => push_member(out, row, |member| member.role.clone()),
+            Column::Generation => push_member(out, row, generation),
+            Column::Doing => push_member(out, row, |member| member.doing.clone()),
         }
     }
 }
@@ -257,7 +274,7 @@ fn push_elapsed(out: &mut Vec<u8>, seconds: u64) {
 fn push_fate(out: &mut Vec<u8>, row: &Row, facts: &Facts) {
     out.extend_from_slice(&row.command);
     if row.state != b'Z' {
-        return;
+        return push_deeds(out, row);
     }
     // wait(2): the signal in the low seven bits, else the code above them.
     let ended = match row.exit_code & 0x7f {
@@ -269,6 +286,27 @@ fn push_fate(out: &mut Vec<u8>, row: &Row, facts: &Facts) {
     if let Some(parent) = facts.rows.iter().find(|other| other.pid == row.ppid) {
         out.extend_from_slice(&parent.name);
     }
+}
+
+/// Behind the command of a member of a family: its generation and what it does.
+fn push_deeds(out: &mut Vec<u8>, row: &Row) {
+    let Some(member) = row.member.as_ref().filter(|member| !member.doing.is_empty()) else {
+        return;
+    };
+    let deeds = match member.generation {
+        Some(generation) => format!(" [generation {generation}, {}]", member.doing),
+        None => format!(" [{}: {}]", member.role, member.doing),
+    };
+    out.extend_from_slice(deeds.as_bytes());
+}
+
+fn push_member(out: &mut Vec<u8>, row: &Row, text: impl Fn(&Member) -> String) {
+    let text = row.member.as_ref().map(text).filter(|text| !text.is_empty());
+    out.extend_from_slice(text.as_deref().unwrap_or("-").as_bytes());
+}
+
+fn generation(member: &Member) -> String {
+    member.generation.map(|number| number.to_string()).unwrap_or_default()
 }
 
 fn push_files(out: &mut Vec<u8>, row: &Row) {
@@ -327,6 +365,17 @@ mod tests {
         check(Column::Files, &row, "5/1024");
         check(Column::Elapsed, &row, "16:40");
         check(Column::Connections, &row, "-");
+        check(Column::Role, &row, "-");
+        let member = Member {
+            pid: 7,
+            role: "worker".into(),
+            generation: Some(2),
+            doing: "serving 3 connections".into(),
+        };
+        let kin = Row { command: b"x".into(), member: Some(member), ..row.clone() };
+        check(Column::Role, &kin, "worker");
+        check(Column::Generation, &kin, "2");
+        check(Column::Fate, &kin, "x [generation 2, serving 3 connections]");
         let dead = Row { name: b"x".into(), state: b'Z', exit_code: 3 << 8, ppid: 9, ..row };
         check(Column::NameOrDefunct, &dead, "x <defunct>");
         check(Column::Fate, &dead, ", exit code 3; to be reaped by 9 ");

@@ -5,6 +5,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 use crate::bytes;
 use crate::collect::{holders, sockets};
+use crate::family::{self, Member};
 use crate::model::{Arena, Protocol, TcpState};
 use crate::parse::{self, status};
 use crate::source::{self, Missing, Source};
@@ -36,6 +37,8 @@ pub struct Row {
     pub open_files_limit: Option<u64>,
     pub listening: u32,
     pub connections: u32,
+    /// What it is in a family of servers.
+    pub member: Option<Member>,
 }
 
 #[derive(Debug, Default)]
@@ -117,6 +120,18 @@ impl Facts {
         }
     }
 
+    /// What the family says of its processes; of others their titles.
+    pub fn join_family(&mut self, told: Vec<Member>) {
+        for row in &mut self.rows {
+            row.member = family::by_title(row.pid, &row.command);
+        }
+        for member in told {
+            if let Some(row) = self.row_mut(member.pid) {
+                row.member = Some(member);
+            }
+        }
+    }
+
     fn row_mut(&mut self, pid: u32) -> Option<&mut Row> {
         let at = self.rows.binary_search_by_key(&pid, |row| row.pid).ok()?;
         self.rows.get_mut(at)
@@ -185,7 +200,9 @@ fn read_row(source: &Source, pid: u32, text: &mut Vec<u8>) -> Option<Row> {
         ..Row::default()
     };
     let read = source::read(directory.as_fd(), c"cmdline", text);
-    let arguments = text.strip_suffix(b"\0").unwrap_or(text);
+    // A process title shorter than the arguments it was written over ends in more than one NUL.
+    let end = text.iter().rposition(|b| *b != 0).map_or(0, |last| last + 1);
+    let arguments = &text[..end];
     row.command = match read {
         Ok(()) if !arguments.is_empty() => safe(arguments),
         _ => [b"[", &row.name[..], b"]"].concat(),

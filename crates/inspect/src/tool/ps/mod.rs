@@ -5,6 +5,7 @@
 use std::ffi::OsString;
 use std::io::Write;
 
+use crate::family;
 use crate::json::Json;
 use crate::source::Source;
 use crate::tool::Stop;
@@ -20,7 +21,12 @@ use options::Options;
 /// The version of the documents of `--json`.
 pub const JSON_VERSION: u32 = 1;
 
-pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Result<u8, Stop> {
+pub fn run(
+    args: &[OsString],
+    family: &family::Ask<'_>,
+    out: &mut dyn Write,
+    err: &mut dyn Write,
+) -> Result<u8, Stop> {
     let options = Options::parse(args)?;
     let source = match &options.proc_root {
         Some(root) => Source::recorded(root),
@@ -28,7 +34,12 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
     };
     let source = source.map_err(|error| Stop::Failed(error.to_string(), 1))?;
     let counts = options.json || options.columns.iter().any(|(column, _)| column.needs_files());
-    let facts = Facts::collect(&source, counts);
+    let mut facts = Facts::collect(&source, counts);
+    if options.json || options.columns.iter().any(|(column, _)| column.needs_family()) {
+        let live = source.is_live();
+        let told = if live { family(options.control.as_deref()) } else { Ok(Vec::new()) };
+        facts.join_family(told.or_else(|why| writeln!(err, "ps: {why}").map(|()| Vec::new()))?);
+    }
     if facts.denied > 0 && counts && rustix::process::geteuid().as_raw() != 0 {
         writeln!(err, "ps: descriptors of {} processes not readable; run as root", facts.denied)?;
     }
@@ -157,4 +168,17 @@ fn row_json(j: &mut Json, row: &Row, facts: &Facts) {
     j.key("cpu_ticks").number(row.cpu_ticks);
     j.key("start_unix_s").number(facts.start_second(row));
     j.key("zombie").boolean(row.state == b'Z');
+    match &row.member {
+        None => j.key("family").null(),
+        Some(member) => j.key("family").object(|j| member_json(j, member)),
+    }
+}
+
+fn member_json(j: &mut Json, member: &family::Member) {
+    j.key("role").string(member.role.as_bytes());
+    match member.generation {
+        Some(generation) => j.key("generation").number(generation),
+        None => j.key("generation").null(),
+    }
+    j.key("doing").string(member.doing.as_bytes());
 }

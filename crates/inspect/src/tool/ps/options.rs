@@ -16,6 +16,8 @@ pub struct Options {
     pub forest: bool,
     pub json: bool,
     pub proc_root: Option<PathBuf>,
+    /// The control socket of the family to ask.
+    pub control: Option<PathBuf>,
     all: bool,
     pids: Vec<u32>,
     parents: Vec<u32>,
@@ -31,6 +33,7 @@ const LONGS: &[Long] = &[
     ("format", true, 'o'),
     ("json", false, 'j'),
     ("proc-root", true, '/'),
+    ("control", true, 'c'),
     ("no-headers", false, 'N'),
     ("help", false, 'h'),
 ];
@@ -93,7 +96,7 @@ impl Options {
         let mut titles = true;
         let (mut full, mut named) = (None, false);
         for arg in getopt::parse(args, "AefFHjhNo:p:C:u:", LONGS).map_err(usage)? {
-            named |= !matches!(arg, Arg::Flag('j' | 'N') | Arg::Valued('/', _));
+            named |= !matches!(arg, Arg::Flag('j' | 'N') | Arg::Valued('/' | 'c', _));
             match arg {
                 Arg::Flag('A' | 'e') => options.all = true,
                 Arg::Flag('f' | 'F') => full = Some(FULL),
@@ -106,6 +109,9 @@ impl Options {
                 Arg::Valued('P', list) => options.parents.extend(numbers(&list)?),
                 Arg::Valued('C', list) => options.names.extend(split(&list)),
                 Arg::Valued('u', list) => options.users.extend(split(&list)),
+                Arg::Valued('c', path) => {
+                    options.control = Some(PathBuf::from(OsStr::from_bytes(&path)));
+                }
                 Arg::Valued(_, root) => {
                     options.proc_root = Some(PathBuf::from(OsStr::from_bytes(&root)));
                 }
@@ -203,9 +209,10 @@ fn numbers(list: &[u8]) -> Result<Vec<u32>, Stop> {
 
 const HELP: &str = "\
 usage: ps [aux | -ef | -A] [-o LIST] [-p PIDS] [-C NAMES] [-u USERS] [--ppid PIDS] [--forest]
-          [--json]
+          [--json] [--control PATH]
   without arguments: the tree of all processes, with descriptors of the limit, listening sockets and
-  connections of each
+  connections of each; of Sockeye's own also what each does, as its master says
+  columns of our own for -o: fds, listen, conns, role, gen, doing
 ";
 
 #[cfg(test)]
