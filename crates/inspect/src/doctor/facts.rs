@@ -29,6 +29,8 @@ pub struct ProcessFacts {
     pub open_files: u64,
     /// Soft RLIMIT_NOFILE.
     pub open_files_limit: Option<u64>,
+    /// Soft RLIMIT_NPROC.
+    pub processes_limit: Option<u64>,
     /// Device and inode of what it runs.
     pub program: Option<(u64, u64)>,
 }
@@ -65,6 +67,7 @@ pub struct Host {
     pub overflows_now: i64,
     pub overflows_ever: i64,
     pub processes_max: u64,
+    pub inotify_instances_max: u64,
 }
 
 /// One moment of the host.
@@ -77,6 +80,10 @@ pub struct Facts {
     pub timing: HashMap<u64, Timing>,
     /// Sockets that a descriptor has and no table lists, and that were connected once: by BPF.
     pub reset_sockets: Vec<(SocketHolder, SocketAddr)>,
+    /// References and descriptors of each socket, by inode: by BPF.
+    pub references: HashMap<u64, (u64, u64)>,
+    /// Processes in state D before the second look, and where in the kernel.
+    pub waiting: Vec<(u32, String)>,
     pub host: Host,
 }
 
@@ -88,6 +95,7 @@ impl Facts {
         let mut want = sockets::Want::EVERYTHING;
         let bits = 1 << (diag::ATTRIBUTE_INFO - 1) | 1 << (diag::ATTRIBUTE_SKMEMINFO - 1);
         want.attributes = Some(bits);
+        facts.waiting = waiting(source);
         sample();
         facts.snapshot.sockets = sockets::collect(source, &want, &mut facts.snapshot.arena);
         let files_wanted = files::Want { foreign: true, ..files::Want::default() };
@@ -101,7 +109,7 @@ impl Facts {
         facts.host.overflows_ever = overflows(source);
         facts.host.overflows_now = facts.host.overflows_ever - before;
         if source.is_live() {
-            facts.find_reset_sockets();
+            facts.ask_the_kernel();
         }
         facts
     }
@@ -129,6 +137,11 @@ impl Facts {
     pub fn connections(&self, state: TcpState) -> impl Iterator<Item = &Inet> {
         let all = self.snapshot.sockets.inet.iter();
         all.filter(move |s| s.protocol == Protocol::Tcp && s.state == state)
+    }
+
+    /// When something last came in on it. Not by inode: who waits to be accepted has none.
+    pub fn timing_of(&self, socket: &Inet) -> Timing {
+        timing(self.snapshot.arena.get(socket.attributes))
     }
 
     pub fn files_of(&self, pid: u32) -> &[OpenFile] {
@@ -165,7 +178,8 @@ impl Facts {
                 exit_code: stat.exit_code,
                 status: status::parse(&read(c"status")),
                 open_files,
-                open_files_limit: status::open_files_limit(&read(c"limits")),
+                open_files_limit: status::limit(&read(c"limits"), b"Max open files"),
+                processes_limit: status::limit(&read(c"limits"), b"Max processes"),
                 program: program.and_then(|f| Some((f.device?, f.inode?))),
             });
         }
@@ -192,11 +206,13 @@ impl Facts {
         }
     }
 
-    /// Closed by a reset, and still open: only the kernel's own memory tells it from a fresh
-    /// socket.
-    fn find_reset_sockets(&mut self) {
+    /// What only the kernel's own memory tells: how often a socket is referred to, and which was
+    /// closed by a reset and is still open.
+    fn ask_the_kernel(&mut self) {
         let Ok(records) = bpf::collect(bpf::Scope::Connections) else { return };
         for record in records.all() {
+            let counts = self.references.entry(record.inode).or_default();
+            *counts = (record.references, counts.1 + 1);
             let was_connected = record.socket_state == TcpState::Close as u8
                 && record.peer.port() != 0
                 && record.is_tcp;
@@ -220,6 +236,24 @@ fn timing(attributes: &[u8]) -> Timing {
         _ => {}
     });
     timing
+}
+
+/// Processes that wait in the kernel now, and the function they wait in.
+fn waiting(source: &Source) -> Vec<(u32, String)> {
+    let (mut room, mut text, mut found) = (source::list_room(), Vec::new(), Vec::new());
+    // Opened anew: a directory that has been listed is at its end.
+    let Ok(root) = source::open_dir(source.root(), c".") else { return found };
+    let _ = source::each_number(root.as_fd(), &mut room, |pid, _| {
+        let Ok(directory) = source.process(pid) else { return };
+        let read = source::read(directory.as_fd(), c"stat", &mut text);
+        if read.is_err() || parse::stat::parse(&text).is_none_or(|stat| stat.state != b'D') {
+            return;
+        }
+        let known = source::read(directory.as_fd(), c"wchan", &mut text).is_ok();
+        let place = if known && text != b"0" { &text[..] } else { b"an unnamed place" };
+        found.push((pid, String::from_utf8_lossy(place).escape_debug().to_string()));
+    });
+    found
 }
 
 fn overflows(source: &Source) -> i64 {
@@ -254,6 +288,8 @@ impl Host {
             files_max: number(c"sys/fs/file-nr", 2),
             somaxconn: number(c"sys/net/core/somaxconn", 0),
             processes_max: number(c"sys/kernel/pid_max", 0),
+            inotify_instances_max: number(c"sys/fs/inotify/max_user_instances", 0)
+                .min(number(c"sys/user/max_inotify_instances", 0)),
             ..Host::default()
         }
     }

@@ -54,16 +54,20 @@ pub struct Rule {
 }
 
 /// Every rule there is, in the order of their findings.
-pub const RULES: [Rule; 13] = [
+pub const RULES: [Rule; 17] = [
     Rule { name: "zombie", look: rule::zombie::look },
     Rule { name: "stopped", look: rule::stopped::look },
     Rule { name: "accept-queue", look: rule::accept_queue::look },
+    Rule { name: "unaccepted", look: rule::unaccepted::look },
+    Rule { name: "hidden-listener", look: rule::hidden_listener::look },
     Rule { name: "foreign-listener", look: rule::foreign_listener::look },
     Rule { name: "stale-listener", look: rule::stale_listener::look },
     Rule { name: "close-wait", look: rule::close_wait::look },
     Rule { name: "reset-open", look: rule::reset_open::look },
     Rule { name: "stuck-connection", look: rule::stuck_connection::look },
     Rule { name: "descriptors", look: rule::descriptors::look },
+    Rule { name: "process-limits", look: rule::process_limits::look },
+    Rule { name: "uninterruptible", look: rule::uninterruptible::look },
     Rule { name: "deleted-open", look: rule::deleted_open::look },
     Rule { name: "ephemeral-ports", look: rule::ephemeral_ports::look },
     Rule { name: "time-wait", look: rule::time_wait::look },

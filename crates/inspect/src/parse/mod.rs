@@ -20,7 +20,7 @@ pub mod unix;
 pub fn fuzz_text(text: &[u8]) {
     let _ = stat::parse(text);
     let _ = status::parse(text);
-    let _ = status::open_files_limit(text);
+    let _ = status::limit(text, b"Max open files");
     inet::parse(text, |_| ());
     unix::parse(text, |_| ());
     other::netlink(text, |_| ());

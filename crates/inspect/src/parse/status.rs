@@ -34,9 +34,9 @@ pub fn has_signal(mask: u64, signal: u32) -> bool {
     mask >> (signal - 1) & 1 != 0
 }
 
-/// The soft limit on open files; `None` where it is unlimited or not said.
-pub fn open_files_limit(limits: &[u8]) -> Option<u64> {
-    let line = bytes::lines(limits).find_map(|line| line.strip_prefix(b"Max open files"))?;
+/// The soft limit of that name; `None` where it is unlimited or not said.
+pub fn limit(limits: &[u8], name: &[u8]) -> Option<u64> {
+    let line = bytes::lines(limits).find_map(|line| line.strip_prefix(name))?;
     bytes::dec(bytes::fields(line).next()?)
 }
 
@@ -53,7 +53,7 @@ mod tests {
         assert_eq!((status.tracer, status.is_inner_init), (7, true));
         assert!(!parse(b"NSpid:\t1\n").is_inner_init);
         let limits = b"Limit  Soft Hard Units\nMax open files            1024   4096   files\n";
-        assert_eq!(open_files_limit(limits), Some(1024));
-        assert_eq!(open_files_limit(b"Max open files  unlimited unlimited files\n"), None);
+        assert_eq!(limit(limits, b"Max open files"), Some(1024));
+        assert_eq!(limit(b"Max open files  unlimited unlimited files\n", b"Max open files"), None);
     }
 }

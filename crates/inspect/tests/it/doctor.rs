@@ -213,3 +213,139 @@ fn files_and_ports() {
         healthy("time-wait");
     });
 }
+
+#[test]
+fn queues_and_hidden_listeners() {
+    inside("doctor::queues_and_hidden_listeners", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        healthy("unaccepted");
+        let client = TcpStream::connect(address).unwrap();
+        // It is no finding before it has waited for a second.
+        sick("unaccepted", own_pid());
+        healthy("accept-queue");
+        let accepted = listener.accept().unwrap();
+        healthy("unaccepted");
+        drop((client, accepted));
+
+        healthy("hidden-listener");
+        let (sender, _receiver) = std::os::unix::net::UnixStream::pair().unwrap();
+        // A thread asleep in accept(2) holds a reference too, so one alone says nothing.
+        let threads = facts().process(own_pid()).unwrap().threads;
+        for _ in 0..=threads {
+            send_descriptor(&sender, &listener);
+        }
+        if sockeye_inspect::collect::bpf::collect(sockeye_inspect::collect::bpf::Scope::Sockets)
+            .is_ok()
+        {
+            sick("hidden-listener", own_pid());
+        }
+        drop(listener);
+        sick("hidden-listener", 0);
+        drop((sender, _receiver));
+        until("the messages are gone", || found("hidden-listener").is_empty());
+    });
+}
+
+fn send_descriptor(sender: &std::os::unix::net::UnixStream, listener: &TcpListener) {
+    use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
+    use std::os::fd::AsFd;
+    let fds = [listener.as_fd()];
+    let mut space = [std::mem::MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    assert!(ancillary.push(SendAncillaryMessage::ScmRights(&fds)));
+    let byte = [std::io::IoSlice::new(b"x")];
+    sendmsg(sender, &byte, &mut ancillary, SendFlags::empty()).unwrap();
+}
+
+#[test]
+fn orphans() {
+    inside("doctor::orphans", || {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut readers = Vec::new();
+        for _ in 0..60 {
+            let client = TcpStream::connect(address).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            server.set_nonblocking(true).unwrap();
+            while server.write(&[0; 65_536]).is_ok() {}
+            if readers.len() == 30 {
+                healthy("orphans");
+            }
+            drop(server);
+            readers.push(client);
+        }
+        sick("orphans", 0);
+        readers.truncate(20);
+        until("the rest is taken or reset", || found("orphans").is_empty());
+
+        let tree = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = tree.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let findings = || {
+            let facts = Facts::collect(&Source::recorded(tree.path()).unwrap(), &mut || ());
+            examine(&facts).iter().filter(|f| f.rule == "orphans").count()
+        };
+        write("sys/net/ipv4/tcp_max_orphans", "1000\n");
+        write("net/sockstat", "TCP: inuse 3 orphan 499 tw 0 alloc 4 mem 1\n");
+        assert_eq!(findings(), 0);
+        write("net/sockstat", "TCP: inuse 3 orphan 500 tw 0 alloc 4 mem 1\n");
+        assert_eq!(findings(), 1);
+    });
+}
+
+#[test]
+fn limits_and_waits() {
+    inside("doctor::limits_and_waits", || {
+        healthy("process-limits");
+        let children = "sleep 1000 & sleep 1000 & sleep 1000 & exec sleep 1000";
+        let as_user = |limit: u32| {
+            let mut command = Command::new("setpriv");
+            command.args(["--reuid=54321", "--clear-groups", "bash", "-c"]);
+            command.arg(format!("ulimit -u {limit}; {children}"));
+            Killed(command.stdin(Stdio::null()).spawn().expect("setpriv"))
+        };
+        let sleeping = |pid| facts().process(pid).is_some_and(|p| p.name == "sleep");
+        let roomy = as_user(100);
+        until("four of them", || sleeping(roomy.0.id()));
+        healthy("process-limits");
+        end_user();
+        drop(roomy);
+        let tight = as_user(4);
+        until("four of them", || sleeping(tight.0.id()));
+        let findings = found("process-limits");
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        end_user();
+        drop(tight);
+        until("they are gone", || found("process-limits").is_empty());
+
+        healthy("uninterruptible");
+        if !crate::namespace::is_installed("strace") {
+            return;
+        }
+        // sed's `e` is popen(3), whose caller is in state D until the child's execve, held up here.
+        let mut traced = Command::new("strace");
+        traced.args(["-f", "-qq", "-o", "/dev/null", "-e", "inject=execve:delay_enter=2000000"]);
+        traced.args(["sed", "1e true"]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut traced = Killed(traced.spawn().expect("strace"));
+        traced.0.stdin.take().unwrap().write_all(b"x\n").unwrap();
+        until("sed waits", || !found("uninterruptible").is_empty());
+        let facts = facts();
+        let sed = facts.processes.iter().find(|p| p.name == "sed" && p.state == b'D').unwrap();
+        let findings = examine(&facts);
+        let of_rule = findings.iter().filter(|f| f.rule == "uninterruptible");
+        assert_eq!(of_rule.map(|f| f.pid).collect::<Vec<_>>(), [sed.pid], "{findings:#?}");
+        until("it goes on", || found("uninterruptible").is_empty());
+    });
+}
+
+/// Ends the processes of the test's user, who is nobody else in this namespace.
+fn end_user() {
+    for process in facts().processes.iter().filter(|process| process.uid == 54_321) {
+        let pid = Pid::from_raw(process.pid as i32).unwrap();
+        let _ = kill_process(pid, Signal::KILL);
+    }
+}

@@ -35,7 +35,7 @@ fn agrees(live: &Source, theirs: &Theirs) -> bool {
             procfs::process::LimitValue::Value(value) => Some(value),
             procfs::process::LimitValue::Unlimited => None,
         };
-        assert_eq!(parse::status::open_files_limit(&text), soft);
+        assert_eq!(parse::status::limit(&text, b"Max open files"), soft);
     }
     true
 }

@@ -144,7 +144,7 @@ impl Facts {
             let Ok(directory) = source.process(row.pid) else { continue };
             row.open_files = count_entries(directory.as_fd(), &mut room).unwrap_or(0);
             if source::read(directory.as_fd(), c"limits", &mut text).is_ok() {
-                row.open_files_limit = status::open_files_limit(&text);
+                row.open_files_limit = status::limit(&text, b"Max open files");
             }
         }
     }
