@@ -6,6 +6,7 @@
 pub mod app;
 pub mod cron;
 pub mod output;
+pub mod run;
 pub mod table;
 
 use std::path::{Path, PathBuf};
@@ -103,6 +104,9 @@ pub enum Verb {
     Upgrade(ControlArgs),
     /// Crontab lines: what they mean, when they run, what is wrong with them
     Cron(cron::CronArgs),
+    /// Run a program as PID 1 should: forward signals, reap orphans, leave nothing behind
+    #[command(after_help = run::RUN_EXAMPLES)]
+    Run(run::RunArgs),
     /// List open files and sockets with their processes, as lsof(8) does
     Lsof(ToolArgs),
     /// List sockets, interfaces and routes, as netstat(8) does

@@ -9,6 +9,9 @@ pub mod cli;
 mod clock;
 pub mod config;
 pub mod grid;
+mod init;
+#[allow(dead_code, reason = "the part for [[job]] waits for the master to drive it")]
+mod jobs;
 mod master;
 pub mod settings;
 mod tools;
@@ -22,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
+use cli::cron::{CronArgs, CronVerb};
 use cli::output::{Failure, Output, finish, warn};
 use cli::{Cli, ServeArgs, Verb};
 use config::{Lowered, Source};
@@ -50,15 +54,18 @@ fn explain(answer: &clap::Error) -> ExitCode {
 }
 
 fn dispatch(verb: Verb) -> ExitCode {
-    if let Verb::Serve(args) = verb {
-        return serve(args);
-    }
+    let verb = match verb {
+        Verb::Serve(args) => return serve(args),
+        Verb::Run(args) => return verbs::run::program(args),
+        Verb::Cron(CronArgs { verb: CronVerb::Run(args) }) => return verbs::run::crontabs(args),
+        verb => verb,
+    };
     let mut output = Output::stdout();
     let result = client(&mut output, verb);
     finish(output, result)
 }
 
-/// Every verb but `serve`, which outlives the lock on standard output.
+/// Every verb but those that outlive the lock on standard output.
 fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
     match verb {
         Verb::Serve(args) | Verb::Check(args) => check(out, args),
@@ -72,6 +79,8 @@ fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
         Verb::Upgrade(args) => verbs::control::upgrade(out, args.control.as_deref()),
         Verb::Cron(args) => verbs::cron::run(out, args.verb),
         Verb::InstallLinks(args) => tools::install_links(out, &args.folder),
+        // Dispatched before.
+        Verb::Run(_) => Ok(()),
         // Called before the command line is parsed: their flags are their own.
         Verb::Lsof(_) | Verb::Netstat(_) | Verb::Ss(_) | Verb::Ps(_) | Verb::Doctor(_) => Ok(()),
         Verb::Completions(args) => verbs::generate::completions(out, args.shell),

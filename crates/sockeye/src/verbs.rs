@@ -11,4 +11,5 @@ pub mod cron;
 pub mod family;
 pub mod generate;
 pub mod models;
+pub mod run;
 pub mod status;

@@ -19,6 +19,18 @@ pub fn sigrtmin() -> i32 {
     libc::SIGRTMIN()
 }
 
+/// The last real-time signal.
+pub fn sigrtmax() -> i32 {
+    libc::SIGRTMAX()
+}
+
+/// Sends a signal by its number, real-time ones included (kill(2)). A negative `pid` is a process
+/// group's, and -1 is everybody that may be signalled.
+pub fn send(pid: i32, signal: i32) -> io::Result<()> {
+    // SAFETY: no memory is touched; wrong numbers only return an error.
+    crate::check(unsafe { libc::kill(pid, signal) }).map(drop)
+}
+
 /// A set of signals.
 #[derive(Clone)]
 pub struct SignalSet(libc::sigset_t);

@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueHint};
 use jiff::tz::TimeZone;
 use schedule::Dialect;
 
+use super::run::{CRON_RUN_EXAMPLES, CronRunArgs};
 use crate::zone::{self, Instant};
 
 pub const NEXT_EXAMPLES: &str = "\
@@ -60,6 +61,9 @@ pub enum CronVerb {
     /// List what a crontab would run when, without running it
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Run the jobs of crontab files in the foreground, as in a container
+    #[command(after_help = CRON_RUN_EXAMPLES)]
+    Run(CronRunArgs),
 }
 
 /// How an expression or a file is read.

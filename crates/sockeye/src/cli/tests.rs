@@ -136,6 +136,8 @@ fn the_examples_parse() {
         cron::EXPLAIN_EXAMPLES,
         cron::CHECK_EXAMPLES,
         cron::SIMULATE_EXAMPLES,
+        run::RUN_EXAMPLES,
+        run::CRON_RUN_EXAMPLES,
     ];
     let texts = [EXAMPLES, SERVE_EXAMPLES, CHECK_EXAMPLES, STATUS_EXAMPLES, CONNECTIONS_EXAMPLES];
     for text in texts.into_iter().chain(of_cron) {

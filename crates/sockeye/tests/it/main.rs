@@ -15,5 +15,6 @@ mod cron;
 mod fallback;
 mod grid;
 mod hostile;
+mod init;
 mod sigio_overflow;
 mod slow;
