@@ -15,6 +15,7 @@
 //! channels. Listening sockets outlive every worker, so a connection that waits in the queue of
 //! one that died, or was replaced, is accepted by the next.
 
+mod apps;
 mod control_socket;
 mod family;
 mod greeting;
@@ -29,6 +30,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::control::{Command, FromWorker, Handover, Reply};
+use process::supervisor::Outcome;
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd, SignalSet,
@@ -39,6 +41,7 @@ use crate::clock;
 use crate::config::{Lowered, Source};
 use crate::settings::Settings;
 use crate::worker;
+use apps::Apps;
 use control_socket::{ClientId, ControlSocket};
 use family::{Event, Family, Fork};
 use listeners::Listeners;
@@ -65,6 +68,12 @@ pub fn run(lowered: Lowered, source: Source, itself: Itself, handed: Option<Hand
     }
 }
 
+/// Who has given an order to an app.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Asker {
+    Client(ClientId),
+}
+
 /// How the family ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Ending {
@@ -82,6 +91,9 @@ struct Master {
     signals: SignalFd,
     listeners: Listeners,
     family: Family,
+    apps: Apps<Asker>,
+    /// Sockets for the apps of the configuration that is about to serve.
+    apps_fresh: apps::Fresh,
     control: Option<ControlSocket>,
     questions: Questions,
     started: Instant,
@@ -103,12 +115,15 @@ mod tag {
     pub const UPGRADE: u64 = 2;
     pub const CLIENT: u64 = 1 << 32;
     pub const WORKER: u64 = 1 << 33;
+    /// And above: numbers of [`super::apps`].
+    pub const APPS: u64 = 1 << 40;
 }
 
 impl Master {
     fn begin(settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
         let mut master = Master::prepare(settings, source, itself)?;
         master.listeners = Listeners::bind(&master.settings)?;
+        master.apps_fresh = master.apps.make_room(&master.settings)?;
         master.control = ControlSocket::bind(&master.settings.control).unwrap_or_else(|message| {
             warn(&message);
             None
@@ -152,8 +167,8 @@ impl Master {
     }
 
     fn prepare(mut settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
-        if !settings.apps.is_empty() || !settings.jobs.is_empty() || !settings.crontab.is_empty() {
-            return Err("apps, jobs and crontabs cannot be run by this version".into());
+        if !settings.jobs.is_empty() || !settings.crontab.is_empty() {
+            return Err("jobs and crontabs cannot be run by this version".into());
         }
         raise_descriptor_limit();
         fall_back(&mut settings)?;
@@ -174,6 +189,8 @@ impl Master {
             source,
             signals,
             listeners: Listeners::default(),
+            apps: Apps::new(),
+            apps_fresh: Vec::new(),
             control: None,
             questions: Questions::default(),
             started: clock::now(),
@@ -236,6 +253,7 @@ impl Master {
                 set.push(client.as_fd(), IN | write, tag::CLIENT + id.0);
             }
         }
+        self.apps.watch(&mut set, tag::APPS);
         for (id, channel) in self.family.channels() {
             let write = if channel.wants_to_write() { OUT } else { 0 };
             set.push(channel.as_fd(), IN | write, tag::WORKER + id);
@@ -248,6 +266,7 @@ impl Master {
             self.questions.next_time(),
             self.ending.next_time(),
             self.upgrade.next_time(),
+            self.apps.next_time(),
         ];
         let now = clock::now();
         let timeout = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
@@ -264,6 +283,7 @@ impl Master {
                     control.accept();
                 }
             }
+            app if app >= tag::APPS => self.apps.on_ready(app - tag::APPS, clock::now()),
             worker if worker >= tag::WORKER => self.on_worker(worker - tag::WORKER),
             client => self.on_client(ClientId(client - tag::CLIENT)),
         }
@@ -273,6 +293,8 @@ impl Master {
         let now = clock::now();
         let events = self.family.on_time(now);
         self.on_events(events);
+        self.apps.on_time(now);
+        self.tell_askers();
         for finished in self.questions.overdue(now) {
             self.answer_status(finished);
         }
@@ -307,10 +329,11 @@ impl Master {
         let mut exits = Vec::new();
         process::reap(&mut exits);
         for exit in exits {
-            if self.on_upgrade_exit(&exit) {
+            let now = clock::now();
+            if self.on_upgrade_exit(&exit) || self.apps.on_exit(&exit, now) {
                 continue;
             }
-            let events = self.family.on_exit(exit, clock::now());
+            let events = self.family.on_exit(exit, now);
             self.on_events(events);
         }
     }
@@ -358,6 +381,8 @@ impl Master {
 
     fn on_generation_ready(&mut self, generation: u64) {
         self.listeners.retire(&self.settings);
+        let fresh = std::mem::take(&mut self.apps_fresh);
+        self.apps.configure(&self.settings, fresh, clock::now());
         if !std::mem::replace(&mut self.greeted, true) {
             greeting::print(&self.settings, &self.listeners, &self.family);
         }
@@ -392,8 +417,13 @@ impl Master {
                 Command::Status => self.ask_status(status::Asker::Client(id)),
                 Command::Reload => self.reload(vec![id]),
                 Command::Upgrade => self.upgrade(Some(id)),
-                Command::App { .. } | Command::AppLines { .. } | Command::Trigger { .. } => {
-                    let message = "this version runs no apps and no jobs".to_owned();
+                Command::App { name, order } => {
+                    let asker = apps::Asker::Someone(Asker::Client(id));
+                    self.apps.order(&name, order, asker, clock::now());
+                }
+                Command::AppLines { name, from } => self.reply_lines(id, &name, from),
+                Command::Trigger { .. } => {
+                    let message = "this version runs no jobs".to_owned();
                     self.reply(id, &Reply::Refused { message });
                 }
                 Command::ReopenLogs => {
@@ -406,6 +436,27 @@ impl Master {
                     self.stop(fast);
                 }
             }
+        }
+    }
+
+    fn reply_lines(&mut self, client: ClientId, name: &str, from: u64) {
+        let reply = match self.apps.lines(name, from) {
+            Some((first, lines)) => Reply::Lines { first, lines },
+            None => Reply::Refused { message: format!("there is no app {name}") },
+        };
+        self.reply(client, &reply);
+    }
+
+    /// Passes on what came of orders to apps.
+    fn tell_askers(&mut self) {
+        for apps::Answer { asker, outcome } in self.apps.take_answers() {
+            let Asker::Client(client) = asker;
+            let reply = match outcome {
+                Outcome::Done => Reply::Done,
+                Outcome::Refused(message) => Reply::Refused { message },
+                Outcome::Failed(message) => Reply::Failed { message },
+            };
+            self.reply(client, &reply);
         }
     }
 
@@ -456,18 +507,26 @@ impl Master {
         settings.control.clone_from(&self.settings.control);
         self.listeners.rebind(&settings)?;
         self.family.make_room(&settings)?;
+        self.apps_fresh = self.apps.make_room(&settings)?;
         prepare_log(&settings);
         Ok(settings)
     }
 
     fn reopen_logs(&mut self) {
         prepare_log(&self.settings);
+        self.apps.reopen_logs();
         self.family.tell_all(&::control::ToWorker::ReopenLogs);
     }
 
     fn stop(&mut self, fast: bool) {
         let now = clock::now();
         self.listeners.close();
+        if self.ending == Ending::None {
+            self.apps.shutdown(now);
+        } else if fast && matches!(self.ending, Ending::Stopped(_)) {
+            // Asked again: nobody is waited for any more.
+            self.apps.kill_all();
+        }
         if fast {
             const STOP_WAIT: Duration = Duration::from_secs(2);
             if !matches!(self.ending, Ending::Stopped(_)) {
@@ -481,7 +540,7 @@ impl Master {
     }
 
     fn is_over(&self) -> bool {
-        self.ending != Ending::None && self.family.is_empty()
+        self.ending != Ending::None && self.family.is_empty() && self.apps.is_stopped()
     }
 
     fn end(mut self) -> ExitCode {

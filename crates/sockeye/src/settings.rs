@@ -12,8 +12,8 @@ pub use address::{ListenAddress, SOCKET_PATH_BYTES_MAX};
 /// The engine's own list, so that a model is named once.
 pub use engine::Model as IoModel;
 pub use program::{
-    App, INSTANCES_MAX, Job, NAME_CHARS_MAX, Order, Place, ProbeSpec, ProgramOutput, Readiness,
-    Restart, Task, signal_number,
+    App, INSTANCES_MAX, Job, NAME_CHARS_MAX, Order, Place, ProgramOutput, Readiness, Restart, Task,
+    question, signal_number,
 };
 
 use std::path::PathBuf;

@@ -12,7 +12,7 @@ use super::keys::{DURATION, Key, SHORTEST, SIZE, TRUTH, Takes, ZERO, names};
 use super::nearest::nearest;
 use super::value::Value;
 use crate::settings::{
-    App, INSTANCES_MAX, Job, Order, Place, ProbeSpec, ProgramOutput, Readiness, Restart, Task,
+    App, INSTANCES_MAX, Job, Order, Place, ProgramOutput, Readiness, Restart, Task, question,
     signal_number,
 };
 
@@ -172,9 +172,7 @@ pub const APP_KEYS: &[Key<AppText>] = &[
         takes: Takes::Words(PROBE),
         default: "none",
         about: "A check made again and again; an instance that fails it is replaced.",
-        set: |it, value| {
-            value.read_text(ProbeSpec::from_text).map(|it_is| it.app.alive = Some(it_is))
-        },
+        set: |it, value| value.read_text(question).map(|it_is| it.app.alive = Some(it_is)),
     },
     Key {
         name: "alive_interval",

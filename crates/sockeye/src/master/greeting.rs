@@ -17,6 +17,34 @@ fn write(
     listeners: &Listeners,
     family: &Family,
 ) -> std::io::Result<()> {
+    if settings.web {
+        write_web(out, settings, listeners, family)?;
+    } else {
+        let version = env!("CARGO_PKG_VERSION");
+        out.heading(format!("Sockeye {version} looks after {}", programs(settings)))?;
+        out.line(format!("  master {}", std::process::id()))?;
+    }
+    if settings.web && !(settings.apps.is_empty() && settings.jobs.is_empty()) {
+        out.line(format!("  and looks after {}", programs(settings)))?;
+    }
+    let control = &settings.control;
+    let default = crate::config::Surroundings::of_this_process().control();
+    let at = if *control == default {
+        String::new()
+    } else {
+        format!(" --control {}", control.display())
+    };
+    out.line(format!(
+        "Try: sockeye status{at} · sockeye reload{at} · sockeye models · Ctrl-C stops"
+    ))
+}
+
+fn write_web(
+    out: &mut Output<'_>,
+    settings: &Settings,
+    listeners: &Listeners,
+    family: &Family,
+) -> std::io::Result<()> {
     let what = match &settings.root {
         Some(root) => root.display().to_string(),
         None => "its built-in site".to_owned(),
@@ -34,17 +62,23 @@ fn write(
     let pids: Vec<String> = family.pids().iter().map(u32::to_string).collect();
     let workers = if pids.len() == 1 { "worker" } else { "workers" };
     let master = std::process::id();
-    out.line(format!("  master {master}, {workers} {}", pids.join(" ")))?;
-    let control = &settings.control;
-    let default = crate::config::Surroundings::of_this_process().control();
-    let at = if *control == default {
-        String::new()
-    } else {
-        format!(" --control {}", control.display())
+    out.line(format!("  master {master}, {workers} {}", pids.join(" ")))
+}
+
+/// How many programs, in words.
+fn programs(settings: &Settings) -> String {
+    let count = |many: usize, what: &str| match many {
+        0 => None,
+        1 => Some(format!("1 {what}")),
+        many => Some(format!("{many} {what}s")),
     };
-    out.line(format!(
-        "Try: sockeye status{at} · sockeye reload{at} · sockeye models · Ctrl-C stops"
-    ))
+    let parts = [
+        count(settings.apps.len(), "app"),
+        count(settings.jobs.len(), "job"),
+        count(settings.crontab.len(), "crontab"),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    parts.join(", ")
 }
 
 fn link(address: &ListenAddress) -> String {

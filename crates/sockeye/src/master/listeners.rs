@@ -23,7 +23,7 @@ use crate::settings::{ListenAddress, ListenerSharing, ProcessModel, Settings};
 /// All sockets of one address.
 pub struct Listener {
     /// As it was asked for.
-    asked: ListenAddress,
+    pub asked: ListenAddress,
     /// As it is: a port 0 has become a number.
     pub address: ListenAddress,
     pub sockets: Vec<OwnedFd>,
@@ -117,6 +117,15 @@ impl Listener {
         })
     }
 
+    /// One socket for all who accept from the address.
+    pub fn open_shared(asked: &ListenAddress, backlog: u32) -> Result<Listener, String> {
+        let listener = match asked {
+            ListenAddress::Tcp(address) => open_one(*address, backlog),
+            ListenAddress::Unix(path) => open_unix(path, backlog),
+        };
+        listener.map_err(|error| explain(asked, &error))
+    }
+
     pub fn take_over(handed: &Listening) -> Result<Listener, String> {
         let sockets = handed.sockets.iter().map(|number| take_inherited(*number));
         Ok(Listener {
@@ -139,7 +148,7 @@ impl Listener {
         Ok(())
     }
 
-    fn remove_path(&self) {
+    pub fn remove_path(&self) {
         if let ListenAddress::Unix(path) = &self.address {
             // Gone already is what is wanted.
             let _ = std::fs::remove_file(path);
@@ -205,6 +214,12 @@ fn open_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listener> {
         }
     }
     Ok(Listener { asked, address: ListenAddress::Tcp(address), sockets })
+}
+
+fn open_one(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
+    let socket = tcp(address, backlog, false)?;
+    let found = ListenAddress::Tcp(SocketAddr::try_from(getsockname(&socket)?)?);
+    Ok(Listener { asked: ListenAddress::Tcp(address), address: found, sockets: vec![socket] })
 }
 
 /// TCP_NODELAY is inherited by accepted sockets, which saves a call for each.

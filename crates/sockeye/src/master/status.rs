@@ -144,7 +144,7 @@ pub(super) fn view(master: &Master, workers: Vec<WorkerView>, silent: Vec<u32>) 
         generations: master.family.generations(),
         listeners: listeners(master),
         workers,
-        apps: Vec::new(),
+        apps: master.apps.view(now),
         jobs: Vec::new(),
         silent_workers: silent,
         last_exits: master.family.last_exits(now),

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use process::probe::ProbeSpec;
 use schedule::{Dialect, Missed, Overlap};
 
 use super::{ListenAddress, Named};
@@ -274,19 +275,20 @@ pub enum Readiness {
 
 impl Readiness {
     pub fn from_text(text: &str) -> Result<Readiness, String> {
-        match text {
-            "none" => Ok(Readiness::None),
-            "notify" => Ok(Readiness::Notify),
-            probe => ProbeSpec::from_text(probe).map(Readiness::Probe),
-        }
+        Ok(match ProbeSpec::from_text(text)? {
+            ProbeSpec::None => Readiness::None,
+            ProbeSpec::Notify => Readiness::Notify,
+            probe => Readiness::Probe(probe),
+        })
     }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ProbeSpec(String);
-
-impl ProbeSpec {
-    pub fn from_text(text: &str) -> Result<ProbeSpec, String> {
-        Ok(ProbeSpec(text.to_owned()))
+/// A probe that is a question; the error says what would be right.
+pub fn question(text: &str) -> Result<ProbeSpec, String> {
+    match ProbeSpec::from_text(text)? {
+        ProbeSpec::None | ProbeSpec::Notify => {
+            Err("is no question: write tcp:PORT, http://ADDRESS:PORT/PATH or exec:COMMAND".into())
+        }
+        probe => Ok(probe),
     }
 }

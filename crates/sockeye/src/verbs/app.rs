@@ -100,7 +100,7 @@ fn row(app: &AppView, instance: &InstanceView) -> Vec<String> {
         number,
         instance.pid.map_or_else(dash, |pid| pid.to_string()),
         state,
-        if instance.number == 0 { dash() } else { age(instance.age_ms) },
+        if instance.pid.is_none() { dash() } else { age(instance.age_ms) },
         instance.restarts.to_string(),
         instance.memory_bytes.map_or_else(dash, size),
         if app.listen.is_empty() { dash() } else { escaped(&app.listen.join(" ")) },
