@@ -55,6 +55,12 @@ impl Source {
         Ok(lowered)
     }
 
+    /// Whether it says where to listen, in the file or by flags.
+    pub fn names_addresses(&self) -> bool {
+        let in_file = || self.file.as_deref().and_then(|path| load(path).ok()?.listen);
+        self.flags.listen.is_some() || in_file().is_some()
+    }
+
     fn lower(&self, surroundings: &Surroundings) -> Result<Lowered, Error> {
         let Some(path) = &self.file else {
             return Ok(lower::lower(self.flags.clone(), None, surroundings)?);

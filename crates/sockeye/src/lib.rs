@@ -13,6 +13,7 @@ mod init;
 #[allow(dead_code, reason = "the part for [[job]] waits for the master to drive it")]
 mod jobs;
 mod master;
+mod service_manager;
 pub mod settings;
 mod tools;
 pub mod verbs;
@@ -20,6 +21,7 @@ mod worker;
 mod zone;
 
 use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -31,7 +33,7 @@ use cli::{Cli, ServeArgs, Verb};
 use config::{Lowered, Source};
 use control::Handover;
 use master::Itself;
-use settings::IoModel;
+use settings::{IoModel, ListenAddress};
 
 /// Parses the command line, does what it says, and gives the exit status.
 pub fn run() -> ExitCode {
@@ -90,32 +92,41 @@ fn client(out: &mut Output<'_>, verb: Verb) -> Result<(), Failure> {
 
 fn serve(args: ServeArgs) -> ExitCode {
     match prepare(args) {
-        Ok(Start { lowered, source, itself, handed }) => {
-            lowered.warnings.iter().for_each(|warning| warn(warning));
+        Ok(start) => {
+            start.lowered.warnings.iter().for_each(|warning| warn(warning));
             // The arguments have been read: their memory may become the process title.
             sys::title::prepare();
-            master::run(lowered, source, itself, handed)
+            master::run(start)
         }
         Err(failure) => finish(Output::plain(std::io::sink()), Err(failure)),
     }
 }
 
 /// All that a master begins with.
-struct Start {
+pub(crate) struct Start {
     lowered: Lowered,
     source: Source,
     itself: Itself,
     /// What the program had whose place this one takes.
     handed: Option<Handover>,
+    /// Sockets that a service manager has opened for us.
+    sockets: Vec<(ListenAddress, OwnedFd)>,
 }
 
 fn prepare(args: ServeArgs) -> Result<Start, Failure> {
     let handed = args.handover.map(master::read_handover).transpose().map_err(Failure::Failed)?;
-    let source = source(args)?;
-    let lowered = source.load().map_err(|cause| Failure::Failed(cause.to_string()))?;
-    let itself = Itself::read()
+    let mut source = source(args)?;
+    let mut itself = Itself::read()
         .map_err(|cause| Failure::Failed(format!("cannot find this program's file: {cause}")))?;
-    Ok(Start { lowered, source, itself, handed })
+    let sockets = if handed.is_none() { service_manager::take_sockets() } else { Vec::new() };
+    if !sockets.is_empty() && !source.names_addresses() {
+        let addresses: Vec<_> = sockets.iter().map(|(address, _)| address.clone()).collect();
+        itself.add_listen(&addresses);
+        source.flags.web = Some(true);
+        source.flags.listen = Some(addresses);
+    }
+    let lowered = source.load().map_err(|cause| Failure::Failed(cause.to_string()))?;
+    Ok(Start { lowered, source, itself, handed, sockets })
 }
 
 fn check(out: &mut Output<'_>, args: ServeArgs) -> Result<(), Failure> {

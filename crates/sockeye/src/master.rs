@@ -24,7 +24,7 @@ mod status;
 mod upgrade;
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -36,10 +36,12 @@ use sys::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd, SignalSet,
 };
 
+use crate::Start;
 use crate::cli::output::{say, warn};
 use crate::clock;
-use crate::config::{Lowered, Source};
-use crate::settings::Settings;
+use crate::config::Source;
+use crate::service_manager::Manager;
+use crate::settings::{ListenAddress, Settings};
 use crate::worker;
 use apps::Apps;
 use control_socket::{ClientId, ControlSocket};
@@ -54,9 +56,10 @@ const SIGNALS: [i32; 8] = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, S
 
 /// Starts the family, or goes on with one that was handed over, and tends it until it ends. In a
 /// forked worker this never returns.
-pub fn run(lowered: Lowered, source: Source, itself: Itself, handed: Option<Handover>) -> ExitCode {
+pub fn run(start: Start) -> ExitCode {
+    let Start { lowered, source, itself, handed, sockets } = start;
     let begun = match handed {
-        None => Master::begin(lowered.settings, source, itself),
+        None => Master::begin(lowered.settings, source, itself, sockets),
         Some(handed) => Master::take_over(lowered.settings, source, itself, &handed),
     };
     match begun {
@@ -106,6 +109,7 @@ struct Master {
     greeted: bool,
     exit_code: ExitCode,
     upgrade: Upgrade,
+    manager: Manager,
 }
 
 /// What a descriptor of the poll set stands for.
@@ -120,9 +124,14 @@ mod tag {
 }
 
 impl Master {
-    fn begin(settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
+    fn begin(
+        settings: Settings,
+        source: Source,
+        itself: Itself,
+        sockets: Vec<(ListenAddress, OwnedFd)>,
+    ) -> Result<Master, String> {
         let mut master = Master::prepare(settings, source, itself)?;
-        master.listeners = Listeners::bind(&master.settings)?;
+        master.listeners = Listeners::bind(&master.settings, sockets)?;
         master.apps_fresh = master.apps.make_room(&master.settings)?;
         master.control = ControlSocket::bind(&master.settings.control).unwrap_or_else(|message| {
             warn(&message);
@@ -200,6 +209,7 @@ impl Master {
             greeted: false,
             exit_code: ExitCode::SUCCESS,
             upgrade: Upgrade::new(itself),
+            manager: Manager::of_this_process(clock::now()),
         })
     }
 
@@ -267,6 +277,7 @@ impl Master {
             self.ending.next_time(),
             self.upgrade.next_time(),
             self.apps.next_time(),
+            self.manager.next_time(),
         ];
         let now = clock::now();
         let timeout = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
@@ -293,6 +304,7 @@ impl Master {
         let now = clock::now();
         let events = self.family.on_time(now);
         self.on_events(events);
+        self.manager.on_time(now);
         self.apps.on_time(now);
         self.tell_askers();
         for finished in self.questions.overdue(now) {
@@ -386,6 +398,7 @@ impl Master {
         if !std::mem::replace(&mut self.greeted, true) {
             greeting::print(&self.settings, &self.listeners, &self.family);
         }
+        self.manager.ready(&format!("generation {generation} is serving"));
         for client in std::mem::take(&mut self.reload_asked_by) {
             self.reply(client, &Reply::Reloaded { generation });
         }
@@ -401,6 +414,7 @@ impl Master {
         let message =
             format!("generation {generation} could not start, the old one stays: {reason}");
         warn(&message);
+        self.manager.ready(&format!("the old configuration stays: {message}").replace('\n', " "));
         if let Some(old) = self.family.serving_settings() {
             self.listeners.retire(&old);
             self.settings = old;
@@ -480,6 +494,7 @@ impl Master {
             self.reload_again.get_or_insert_default().extend(clients);
             return;
         }
+        self.manager.reloading();
         match self.load() {
             Ok(settings) => {
                 self.settings = Arc::new(settings);
@@ -489,6 +504,7 @@ impl Master {
             }
             Err(message) => {
                 warn(&format!("not reloaded: {message}"));
+                self.manager.ready("the configuration could not be read again: the old one stays");
                 let refused = Reply::Refused { message };
                 clients.iter().for_each(|client| self.reply(*client, &refused));
             }
@@ -522,6 +538,7 @@ impl Master {
         let now = clock::now();
         self.listeners.close();
         if self.ending == Ending::None {
+            self.manager.stopping();
             self.apps.shutdown(now);
         } else if fast && matches!(self.ending, Ending::Stopped(_)) {
             // Asked again: nobody is waited for any more.

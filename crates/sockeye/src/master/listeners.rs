@@ -35,8 +35,17 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    pub fn bind(settings: &Settings) -> Result<Listeners, String> {
-        let mut listeners = Listeners::default();
+    /// With sockets that a service manager has opened already.
+    pub fn bind(
+        settings: &Settings,
+        opened: Vec<(ListenAddress, OwnedFd)>,
+    ) -> Result<Listeners, String> {
+        let of = |(address, socket): (ListenAddress, OwnedFd)| Listener {
+            asked: address.clone(),
+            address,
+            sockets: vec![socket],
+        };
+        let mut listeners = Listeners { all: opened.into_iter().map(of).collect() };
         listeners.rebind(settings)?;
         Ok(listeners)
     }

@@ -32,6 +32,8 @@ use super::control_socket::ClientId;
 use super::{Ending, Master};
 use crate::cli::output::warn;
 use crate::clock;
+use crate::service_manager::VARIABLES;
+use crate::settings::ListenAddress;
 
 /// How long the new program may check.
 const CHECK_WAIT: Duration = Duration::from_secs(20);
@@ -70,6 +72,13 @@ impl Itself {
             arguments.drain(2..4.min(arguments.len()));
         }
         Ok(Itself { path: std::env::current_exe()?, arguments })
+    }
+
+    /// Addresses that the new program could not find out for itself.
+    pub fn add_listen(&mut self, addresses: &[ListenAddress]) {
+        for address in addresses {
+            self.arguments.extend(["--listen".into(), address.to_string().into()]);
+        }
     }
 
     /// The command line with another verb, and where the handover is.
@@ -257,7 +266,10 @@ fn environment() -> io::Result<Vec<CString>> {
     let entry = |(name, value): (OsString, OsString)| {
         CString::new([name.as_bytes(), b"=", value.as_bytes()].concat())
     };
-    Ok(std::env::vars_os().map(entry).collect::<Result<_, _>>()?)
+    // By now these numbers are others.
+    let is_stale = |name: &OsString| VARIABLES.iter().any(|variable| name == variable);
+    let all = std::env::vars_os().filter(|(name, _)| !is_stale(name));
+    Ok(all.map(entry).collect::<Result<_, _>>()?)
 }
 
 fn write_memory(handover: &Handover) -> io::Result<OwnedFd> {
