@@ -31,6 +31,6 @@ pub use program::{
 };
 pub use reap::{Exit, How, Usage, children, kill, reap, reap_each, signal_name, wait_one};
 pub use rustix::process::{Resource, Rlimit, Signal};
-pub use spawn::{Child, spawn};
+pub use spawn::{Child, EXEC_WAIT, Progress, Starting, begin, spawn};
 pub use sys::spawn::Stage;
 pub use tree::{Process, Snapshot};

@@ -3,10 +3,12 @@
 //! The mechanism is [`sys::spawn`]; here its numbers get the names of what they stand for.
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 
 use sys::spawn::{Failure, Plan, Stage};
+
+pub use sys::spawn::EXEC_WAIT;
 
 use crate::error::SpawnError;
 use crate::program::{Descriptor, Prepared};
@@ -21,12 +23,76 @@ pub struct Child {
 
 /// Starts the program and returns when it runs. When it cannot be executed there is no child.
 ///
-/// May be called beside other threads. Waits for the child's execve(2), which takes longer only
-/// where a file system hangs, and 10 s at most.
+/// May be called beside other threads. Waits for the child's execve(2): a fraction of a millisecond
+/// on a machine at rest, the scheduler's time slices on a busy one, 10 s at most where a file
+/// system hangs. [`begin`] does not wait.
 pub fn spawn(prepared: &Prepared<'_>) -> Result<Child, SpawnError> {
+    let spawned = with_plan(prepared, sys::spawn::spawn);
+    spawned.map(Child::from).map_err(|failure| told(prepared, failure))
+}
+
+/// Starts the program and returns at once; whether it can be executed is learned later.
+pub fn begin(prepared: Prepared<'_>) -> Result<Starting<'_>, SpawnError> {
+    match with_plan(&prepared, sys::spawn::begin) {
+        Ok(started) => Ok(Starting { prepared: Box::new(prepared), started }),
+        Err(failure) => Err(told(&prepared, failure)),
+    }
+}
+
+/// A child on its way to its program. It is the caller's to reap from now on: if it fails, its end
+/// may come before the reason, and is an exit with 127.
+#[derive(Debug)]
+pub struct Starting<'fd> {
+    prepared: Box<Prepared<'fd>>,
+    started: sys::spawn::Started,
+}
+
+/// How far it has come.
+#[derive(Debug)]
+pub enum Progress<'fd> {
+    /// Poll it for reading; give it up after [`EXEC_WAIT`].
+    Starting(Starting<'fd>),
+    Running(Child),
+    /// There is no child any more.
+    Failed(SpawnError),
+}
+
+impl<'fd> Starting<'fd> {
+    pub fn pid(&self) -> u32 {
+        self.started.child.pid
+    }
+
+    /// Looks whether it runs. Never waits.
+    pub fn progress(self) -> Progress<'fd> {
+        match self.started.outcome() {
+            None => Progress::Starting(self),
+            Some(Ok(())) => Progress::Running(self.started.child.into()),
+            Some(Err(failure)) => Progress::Failed(told(&self.prepared, failure)),
+        }
+    }
+
+    /// Kills it, for it hangs. Its end comes to the reaper.
+    pub fn give_up(self) -> SpawnError {
+        told(&self.prepared, self.started.give_up())
+    }
+}
+
+impl AsFd for Starting<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.started.as_fd()
+    }
+}
+
+impl From<sys::spawn::Spawned> for Child {
+    fn from(spawned: sys::spawn::Spawned) -> Child {
+        Child { pid: spawned.pid, pidfd: spawned.pidfd }
+    }
+}
+
+fn with_plan<T>(prepared: &Prepared<'_>, start: impl FnOnce(&Plan<'_>) -> T) -> T {
     let program = &prepared.program;
     let descriptors = prepared.descriptors();
-    let plan = Plan {
+    start(&Plan {
         path: &prepared.path,
         arguments: &prepared.arguments,
         environment: &prepared.environment,
@@ -47,15 +113,15 @@ pub fn spawn(prepared: &Prepared<'_>) -> Result<Child, SpawnError> {
         directory: prepared.directory.as_deref(),
         death_signal: program.death_signal,
         no_new_privileges: program.no_new_privileges,
-    };
-    match sys::spawn::spawn(&plan) {
-        Ok(child) => Ok(Child { pid: child.pid, pidfd: child.pidfd }),
-        Err(failure) => Err(SpawnError::Failed {
-            path: prepared.path().to_owned(),
-            step: step(prepared, failure),
-            stage: failure.stage,
-            cause: io::Error::from_raw_os_error(failure.errno),
-        }),
+    })
+}
+
+fn told(prepared: &Prepared<'_>, failure: Failure) -> SpawnError {
+    SpawnError::Failed {
+        path: prepared.path().to_owned(),
+        step: step(prepared, failure),
+        stage: failure.stage,
+        cause: io::Error::from_raw_os_error(failure.errno),
     }
 }
 

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use rustix::event::{self, PollFd, PollFlags, Timespec};
 use rustix::io::Errno;
+use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, PidfdFlags, Resource, Rlimit, Signal, kill_process, pidfd_open, pidfd_send_signal,
 };
@@ -25,8 +26,7 @@ use crate::signal::{self, SignalSet};
 use crate::wait::{self, Hang};
 
 /// How long a child may take from its start to its execve: longer only where a file system hangs.
-/// The child is killed then.
-const EXEC_WAIT: Duration = Duration::from_secs(10);
+pub const EXEC_WAIT: Duration = Duration::from_secs(10);
 
 /// What the child does before execve. Nothing is inherited but what no field names: the credentials
 /// if `account` is none, the working directory if `directory` is, and so on.
@@ -188,31 +188,81 @@ impl Memory {
     }
 }
 
-/// Starts the program and returns when it runs, or when it is known why it does not.
+/// A child on its way to its program.
+#[derive(Debug)]
+pub struct Started {
+    pub child: Spawned,
+    report: OwnedFd,
+}
+
+/// Starts the program and returns when it runs, or when it is known why it does not. A child that
+/// takes longer than [`EXEC_WAIT`] is killed, and left to the reaper.
 pub fn spawn(plan: &Plan<'_>) -> Result<Spawned, Failure> {
+    let started = begin(plan)?;
+    let limit = Timespec::try_from(EXEC_WAIT).ok();
+    loop {
+        match event::poll(&mut [PollFd::new(&started, PollFlags::IN)], limit.as_ref()) {
+            // Begun again with its whole length: signals are few.
+            Err(Errno::INTR) => {}
+            Ok(0) => return Err(started.give_up()),
+            Ok(_) | Err(_) => break,
+        }
+    }
+    started.outcome().unwrap_or(Ok(()))?;
+    Ok(started.child)
+}
+
+/// Starts the program and returns at once.
+pub fn begin(plan: &Plan<'_>) -> Result<Started, Failure> {
     let failed = |error: &io::Error| Failure::of(Stage::Clone, error);
-    let pipe = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC);
+    let pipe = pipe_with(PipeFlags::CLOEXEC | PipeFlags::NONBLOCK);
     let (report, theirs) = pipe.map_err(|error| failed(&error.into()))?;
     let memory = Memory::of(plan);
     // No handler of this process may run in the child, so that no signal may come before the child
     // has given all of them up.
     let mask = signal::swap_mask(&SignalSet::all()).map_err(|error| failed(&error))?;
-    let cloned = clone(plan.cgroup);
-    let spawned = match cloned {
+    let child = match clone(plan.cgroup) {
         Ok(Cloned::Child { in_cgroup }) => child::run(plan, memory, theirs.as_fd(), in_cgroup),
-        Ok(Cloned::Parent(spawned)) => Ok(spawned),
+        Ok(Cloned::Parent(child)) => Ok(child),
         Err(failure) => Err(failure),
     };
     // It was this thread's mask before, so it can be set.
     let _ = signal::set_mask(&mask);
-    drop(theirs);
-    let spawned = spawned?;
-    match outcome(&report) {
-        None => Ok(spawned),
-        Some(failure) => {
-            bury(&spawned, failure);
-            Err(failure)
-        }
+    Ok(Started { child: child?, report })
+}
+
+impl Started {
+    /// Whether the program runs, or what failed; `None` when that is not known yet. A child that
+    /// has failed is reaped here, unless it is already. One that was killed on its way counts as
+    /// running: its end comes as that of any other.
+    pub fn outcome(&self) -> Option<Result<(), Failure>> {
+        let mut bytes = [0; REPORT_BYTES];
+        // It is written at once and is shorter than PIPE_BUF, so it comes at once (pipe(7)).
+        let failure = match rustix::io::retry_on_intr(|| rustix::io::read(&self.report, &mut bytes))
+        {
+            Err(Errno::AGAIN) => return None,
+            Ok(REPORT_BYTES) => Failure::from_bytes(bytes),
+            Ok(_) | Err(_) => None,
+        };
+        let Some(failure) = failure else { return Some(Ok(())) };
+        // It has said that it ends, so this takes no time; it may be reaped already.
+        let _ = wait::take_by(self.child.pidfd.as_fd(), Hang::UntilItEnds);
+        Some(Err(failure))
+    }
+
+    /// Kills a child that hangs in a system call. It may be long in ending, so that it is left to
+    /// the reaper.
+    pub fn give_up(self) -> Failure {
+        // One that cannot be signalled has ended.
+        let _ = pidfd_send_signal(&self.child.pidfd, Signal::KILL);
+        Failure { stage: Stage::Exec, index: 0, errno: libc::ETIMEDOUT }
+    }
+}
+
+impl AsFd for Started {
+    /// To be polled for reading: ready when the outcome is known.
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.report.as_fd()
     }
 }
 
@@ -289,40 +339,11 @@ fn fork() -> Result<Cloned, Failure> {
     pidfd_open(child, PidfdFlags::empty())
         .map(|pidfd| Cloned::Parent(Spawned { pid: pid.cast_unsigned(), pidfd }))
         .map_err(|error| {
+            // A child that cannot be signalled or waited for has ended.
             let _ = kill_process(child, Signal::KILL);
             let _ = wait::take(pid.cast_unsigned(), Hang::UntilItEnds);
             failed(error.into())
         })
-}
-
-/// What the child says before it is gone; nothing if it executes its program, or is killed.
-fn outcome(report: &OwnedFd) -> Option<Failure> {
-    let limit = Timespec::try_from(EXEC_WAIT).ok();
-    loop {
-        match event::poll(&mut [PollFd::new(report, PollFlags::IN)], limit.as_ref()) {
-            // Begun again with its whole length: signals are few.
-            Err(Errno::INTR) => {}
-            Ok(0) => {
-                return Some(Failure { stage: Stage::Exec, index: 0, errno: libc::ETIMEDOUT });
-            }
-            Ok(_) | Err(_) => break,
-        }
-    }
-    let mut bytes = [0; REPORT_BYTES];
-    // It was written at once and is shorter than PIPE_BUF, so it comes at once (pipe(7)).
-    match rustix::io::retry_on_intr(|| rustix::io::read(report, &mut bytes)) {
-        Ok(REPORT_BYTES) => Failure::from_bytes(bytes),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-/// Reaps a child that has said that it ends. One that hangs in a system call is killed and left to
-/// the reaper: it may be long in ending.
-fn bury(child: &Spawned, failure: Failure) {
-    let hangs = failure.errno == libc::ETIMEDOUT;
-    // A child that cannot be signalled or waited for has ended.
-    let _ = pidfd_send_signal(&child.pidfd, Signal::KILL);
-    let _ = wait::take(child.pid, if hangs { Hang::No } else { Hang::UntilItEnds });
 }
 
 #[cfg(test)]

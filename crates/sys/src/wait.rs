@@ -6,6 +6,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 /// Whether to wait for a child that has not ended.
@@ -48,6 +49,12 @@ pub fn peek() -> io::Result<Option<u32>> {
 pub fn take(pid: u32, hang: Hang) -> io::Result<Option<Ended>> {
     let hang = if hang == Hang::No { libc::WNOHANG } else { 0 };
     waitid(libc::P_PID, pid, libc::WEXITED | hang)
+}
+
+/// Reaps the child that a pidfd stands for, which cannot be another of the same number.
+pub fn take_by(pidfd: BorrowedFd<'_>, hang: Hang) -> io::Result<Option<Ended>> {
+    let hang = if hang == Hang::No { libc::WNOHANG } else { 0 };
+    waitid(libc::P_PIDFD, pidfd.as_raw_fd().cast_unsigned(), libc::WEXITED | hang)
 }
 
 /// The bare call, for its fifth argument.

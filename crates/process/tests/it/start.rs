@@ -3,9 +3,9 @@
 use std::net::TcpListener;
 use std::os::fd::AsFd;
 
-use sockeye_process::{Account, How, Program, Resource, Rlimit, Session, Signal};
+use sockeye_process::{Account, How, Program, Progress, Resource, Rlimit, Session, Signal, begin};
 
-use crate::run::{Cat, output, refusal, shell};
+use crate::run::{Cat, await_end, end, output, refusal, shell};
 
 #[test]
 fn exactly_the_named_descriptors_are_passed() {
@@ -185,4 +185,42 @@ fn a_path_is_searched_as_the_child_would() {
         assert!(find(word, path).unwrap().ends_with("mine"), "{word} {path}");
     }
     assert!(find("mine", "/bin").unwrap_err().contains("no such program"));
+}
+
+/// The loop's way: nothing waits, and the failed child is no zombie.
+#[test]
+fn a_start_can_be_watched() {
+    let folder = tempfile::tempdir().unwrap();
+    let lost = folder.path().join("lost");
+    std::fs::write(&lost, "#!/nowhere/sh\n").unwrap();
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&lost, permissions).unwrap();
+    let finish = |program: Program<'static>| {
+        let mut starting = begin(program.prepare().unwrap()).unwrap();
+        loop {
+            await_end(&starting);
+            match starting.progress() {
+                Progress::Starting(still) => starting = still,
+                over => return over,
+            }
+        }
+    };
+    match finish(Program::new(["/bin/true"])) {
+        Progress::Running(child) => assert_eq!(end(&child), How::Exit(0)),
+        other => panic!("{other:?}"),
+    }
+    let starting = begin(Program::new([&lost]).prepare().unwrap()).unwrap();
+    let pid = starting.pid();
+    await_end(&starting);
+    match starting.progress() {
+        Progress::Failed(error) => assert!(error.to_string().contains("interpreter"), "{error}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(sys::wait::take(pid, sys::wait::Hang::No).unwrap(), None);
+    assert!(!std::path::Path::new(&format!("/proc/{pid}")).exists());
+    let starting = begin(Program::new(["/bin/sleep", "1000"]).prepare().unwrap()).unwrap();
+    let pid = starting.pid();
+    assert!(starting.give_up().to_string().contains("timed out"));
+    let ended = sys::wait::take(pid, sys::wait::Hang::UntilItEnds).unwrap().unwrap();
+    assert_eq!(ended.how, sys::wait::How::Signal { number: 9, core_dumped: false });
 }
