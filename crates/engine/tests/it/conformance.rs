@@ -269,8 +269,8 @@ fn a_busy_connection_starves_nobody() {
     });
 }
 
-/// Reads the connection until a message comes over a channel beside it. The message is sent from the
-/// task that reads, so what tells of it comes before the receive that it should interrupt.
+/// Reads the connection until a message comes over a channel beside it. The message is sent from
+/// the task that reads, so what tells of it comes before the receive that it should interrupt.
 async fn read_until_told(engine: Engine, mut conn: Conn) {
     let (theirs, mut sender) = UnixStream::pair().unwrap();
     theirs.set_nonblocking(true).unwrap();

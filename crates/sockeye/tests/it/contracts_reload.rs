@@ -231,6 +231,24 @@ fn fewer_workers_serve_the_queues_of_those_that_went() {
     assert_eq!((it.server.workers().len(), it.who().as_str()), (4, "a"));
 }
 
+/// Each port 0 is a port of its own, and stays what it is while as many are asked for.
+#[test]
+fn any_port_can_be_asked_for_twice() {
+    let it = Configured::start(2, &format!("{ANY_PORT}, {ANY_PORT}"));
+    let first = it.listening();
+    assert!(first.len() == 2 && first[0] != first[1], "{first:?}");
+    for (count, root) in [(3, "a"), (1, "b"), (2, "a")] {
+        it.write(root, 2, &vec![ANY_PORT; count].join(", "));
+        reload(&it.server);
+        let now = it.listening();
+        assert_eq!((now.len(), &now[0]), (count, &first[0]));
+        for address in &now {
+            let address = Address::find_in(&format!("http://{address}/")).unwrap();
+            assert_eq!(Peer::connect(&address).unwrap().get("/who.txt").unwrap().text(), root);
+        }
+    }
+}
+
 #[test]
 fn addresses_come_and_go() {
     let it = Configured::start(2, ANY_PORT);
