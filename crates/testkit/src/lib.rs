@@ -17,9 +17,11 @@ mod reaping;
 pub mod response;
 pub mod trace;
 pub mod tree;
+mod watch;
 
 pub use address::Address;
 pub use child::Child;
 pub use peer::{End, Peer, Response};
 pub use reaping::{NEGLECT_MAX, Reaped, Reaping};
 pub use rustix::process::Signal;
+pub use watch::{Watch, Watched};
