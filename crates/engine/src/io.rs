@@ -403,8 +403,7 @@ impl Io {
         let result = match &mut self.driver {
             Driver::Ready(poller) => poller.wait(timeout, &mut events),
             Driver::Blocking(blocking) => {
-                let now = clock.now();
-                blocking.wait(now, timeout, &mut self.slots, &mut self.pool, &mut events)
+                blocking.wait(timeout, &mut self.slots, &mut self.pool, &mut events)
             }
             Driver::Ring(ring) => ring.wait(timeout, &mut self.slots),
             Driver::Sim(sim) => {

@@ -3,8 +3,8 @@
 //!
 //! Who calls it: the master, for its workers, and a fork-per-connection acceptor, for its children.
 //! What it may know: processes and time as an argument. It knows no engine, no configuration and
-//! no HTTP. The parts that decide ([`Backoff`]) are pure; the parts that touch the kernel
-//! ([`reap`]) decide nothing.
+//! no HTTP. The parts that decide ([`supervisor`], [`Backoff`]) are pure; the parts that touch the
+//! kernel ([`spawn`], [`reap`], [`Group`]) decide nothing.
 #![forbid(unsafe_code)]
 
 mod backoff;

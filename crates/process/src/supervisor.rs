@@ -39,6 +39,7 @@
 //! Terms as in systemd.service(5), sd_notify(3) and s6's `servicedir`.
 
 mod app;
+mod carry;
 mod delay;
 mod instance;
 mod lives;

@@ -15,6 +15,7 @@
 //! `PR_SET_CHILD_SUBREAPER` or because this is PID 1 (pid_namespaces(7)), so then there is no
 //! descendant either.
 
+mod log;
 mod terminal;
 
 use std::ffi::OsString;
@@ -35,7 +36,7 @@ use crate::clock;
 use crate::jobs::crontab::{Crontabs, Reading};
 use crate::jobs::history::History;
 use crate::jobs::{Event, Jobs};
-use crate::log::Log;
+use log::Log;
 use terminal::Terminal;
 
 /// Exit statuses of a shell for a program that does not start.

@@ -19,7 +19,6 @@ mod apps;
 mod control_socket;
 mod family;
 mod greeting;
-mod jobs;
 mod listeners;
 mod status;
 mod upgrade;
@@ -30,7 +29,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::control::{AppOrder, Command, FromWorker, Handover, Reply};
+use ::control::{Command, FromWorker, Handover, Reply};
 use process::supervisor::Outcome;
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{
@@ -41,16 +40,13 @@ use crate::Start;
 use crate::cli::output::{say, warn};
 use crate::clock;
 use crate::config::Source;
-use crate::log::Log;
 use crate::service_manager::Manager;
-use crate::settings::{ListenAddress, Order, Settings};
+use crate::settings::{ListenAddress, Settings};
 use crate::worker;
 use apps::Apps;
 use control_socket::{ClientId, ControlSocket};
 use family::{Event, Family, Fork};
-use jobs::Scheduled;
 use listeners::Listeners;
-use schedule::RunId;
 use status::Questions;
 use upgrade::Upgrade;
 pub use upgrade::{Itself, read_from, read_handover};
@@ -75,12 +71,10 @@ pub fn run(start: Start) -> ExitCode {
     }
 }
 
-/// Who has given an order.
+/// Who has given an order to an app.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asker {
     Client(ClientId),
-    /// A run of a job.
-    Job(RunId),
 }
 
 /// How the family ends.
@@ -103,16 +97,14 @@ struct Master {
     apps: Apps<Asker>,
     /// Sockets for the apps of the configuration that is about to serve.
     apps_fresh: apps::Fresh,
-    jobs: Scheduled,
-    log: Log,
     control: Option<ControlSocket>,
     questions: Questions,
     started: Instant,
     ending: Ending,
     /// Who waits for the reload that is under way.
-    reload_asked_by: Vec<Asker>,
+    reload_asked_by: Vec<ClientId>,
     /// Asked for while one was under way or too many generations lived: done when it can be.
-    reload_again: Option<Vec<Asker>>,
+    reload_again: Option<Vec<ClientId>>,
     /// The start has been told of.
     greeted: bool,
     exit_code: ExitCode,
@@ -129,9 +121,6 @@ mod tag {
     pub const WORKER: u64 = 1 << 33;
     /// And above: numbers of [`super::apps`].
     pub const APPS: u64 = 1 << 40;
-    /// And above: numbers of [`super::jobs`].
-    pub const JOBS: u64 = 1 << 41;
-    pub const LOG: u64 = 3;
 }
 
 impl Master {
@@ -144,7 +133,6 @@ impl Master {
         let mut master = Master::prepare(settings, source, itself)?;
         master.listeners = Listeners::bind(&master.settings, sockets)?;
         master.apps_fresh = master.apps.make_room(&master.settings)?;
-        master.jobs.remember(&master.settings);
         master.control = ControlSocket::bind(&master.settings.control).unwrap_or_else(|message| {
             warn(&message);
             None
@@ -174,7 +162,7 @@ impl Master {
         if let Some(number) = handed.control {
             let mut control = ControlSocket::take_over(&master.settings.control, number)?;
             for number in &handed.asked_by {
-                clients.push(Asker::Client(control.take_over_client(*number)?));
+                clients.push(control.take_over_client(*number)?);
             }
             master.control = Some(control);
         }
@@ -188,6 +176,9 @@ impl Master {
     }
 
     fn prepare(mut settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
+        if !settings.jobs.is_empty() || !settings.crontab.is_empty() {
+            return Err("jobs and crontabs cannot be run by this version".into());
+        }
         raise_descriptor_limit();
         fall_back(&mut settings)?;
         if settings.user.is_some() && !rustix::process::geteuid().is_root() {
@@ -209,8 +200,6 @@ impl Master {
             listeners: Listeners::default(),
             apps: Apps::new(),
             apps_fresh: Vec::new(),
-            jobs: Scheduled::new(),
-            log: Log::new(true),
             control: None,
             questions: Questions::default(),
             started: clock::now(),
@@ -275,10 +264,6 @@ impl Master {
             }
         }
         self.apps.watch(&mut set, tag::APPS);
-        self.jobs.watch(&mut set, tag::JOBS);
-        if let Some(output) = self.log.wants() {
-            set.push(output, OUT, tag::LOG);
-        }
         for (id, channel) in self.family.channels() {
             let write = if channel.wants_to_write() { OUT } else { 0 };
             set.push(channel.as_fd(), IN | write, tag::WORKER + id);
@@ -286,7 +271,6 @@ impl Master {
         if let Some(output) = self.upgrade.output() {
             set.push(output, IN, tag::UPGRADE);
         }
-        let now = clock::now();
         let next = [
             self.family.next_time(),
             self.questions.next_time(),
@@ -294,8 +278,8 @@ impl Master {
             self.upgrade.next_time(),
             self.apps.next_time(),
             self.manager.next_time(),
-            self.jobs.next_time(now),
         ];
+        let now = clock::now();
         let timeout = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         set.wait(timeout)?;
         Ok(set.ready().map(|(tag, _)| tag).collect())
@@ -310,11 +294,7 @@ impl Master {
                     control.accept();
                 }
             }
-            tag::LOG => self.log.write(),
-            job if job >= tag::JOBS => self.jobs.on_ready(job - tag::JOBS, &mut self.log),
-            app if app >= tag::APPS => {
-                self.apps.on_ready(app - tag::APPS, clock::now(), &mut self.log);
-            }
+            app if app >= tag::APPS => self.apps.on_ready(app - tag::APPS, clock::now()),
             worker if worker >= tag::WORKER => self.on_worker(worker - tag::WORKER),
             client => self.on_client(ClientId(client - tag::CLIENT)),
         }
@@ -325,9 +305,7 @@ impl Master {
         let events = self.family.on_time(now);
         self.on_events(events);
         self.manager.on_time(now);
-        self.jobs.on_time(&mut self.log);
-        self.apps.on_time(now, &mut self.log);
-        self.carry_out_orders();
+        self.apps.on_time(now);
         self.tell_askers();
         for finished in self.questions.overdue(now) {
             self.answer_status(finished);
@@ -361,13 +339,10 @@ impl Master {
             }
         }
         let mut exits = Vec::new();
-        process::reap_each(|pid| self.jobs.before_reap(pid), |exit| exits.push(exit));
+        process::reap(&mut exits);
         for exit in exits {
             let now = clock::now();
-            let known = self.on_upgrade_exit(&exit)
-                || self.apps.on_exit(&exit, now, &mut self.log)
-                || self.jobs.on_exit(&exit, &mut self.log);
-            if known {
+            if self.on_upgrade_exit(&exit) || self.apps.on_exit(&exit, now) {
                 continue;
             }
             let events = self.family.on_exit(exit, now);
@@ -420,14 +395,12 @@ impl Master {
         self.listeners.retire(&self.settings);
         let fresh = std::mem::take(&mut self.apps_fresh);
         self.apps.configure(&self.settings, fresh, clock::now());
-        self.jobs.configure(&self.settings, &mut self.log);
         if !std::mem::replace(&mut self.greeted, true) {
-            self.jobs.start(&mut self.log);
             greeting::print(&self.settings, &self.listeners, &self.family);
         }
         self.manager.ready(&format!("generation {generation} is serving"));
-        for asker in std::mem::take(&mut self.reload_asked_by) {
-            self.answer(asker, Reply::Reloaded { generation });
+        for client in std::mem::take(&mut self.reload_asked_by) {
+            self.reply(client, &Reply::Reloaded { generation });
         }
     }
 
@@ -446,8 +419,8 @@ impl Master {
             self.listeners.retire(&old);
             self.settings = old;
         }
-        for asker in std::mem::take(&mut self.reload_asked_by) {
-            self.answer(asker, Reply::Refused { message: message.clone() });
+        for client in std::mem::take(&mut self.reload_asked_by) {
+            self.reply(client, &Reply::Refused { message: message.clone() });
         }
     }
 
@@ -456,18 +429,16 @@ impl Master {
         for command in control.receive(id) {
             match command {
                 Command::Status => self.ask_status(status::Asker::Client(id)),
-                Command::Reload => self.reload(vec![Asker::Client(id)]),
+                Command::Reload => self.reload(vec![id]),
                 Command::Upgrade => self.upgrade(Some(id)),
                 Command::App { name, order } => {
-                    self.order_app(&name, order, Asker::Client(id));
+                    let asker = apps::Asker::Someone(Asker::Client(id));
+                    self.apps.order(&name, order, asker, clock::now());
                 }
                 Command::AppLines { name, from } => self.reply_lines(id, &name, from),
-                Command::Trigger { job } => {
-                    let reply = match self.jobs.trigger(&job, &mut self.log) {
-                        Ok(()) => Reply::Done,
-                        Err(message) => Reply::Refused { message },
-                    };
-                    self.reply(id, &reply);
+                Command::Trigger { .. } => {
+                    let message = "this version runs no jobs".to_owned();
+                    self.reply(id, &Reply::Refused { message });
                 }
                 Command::ReopenLogs => {
                     self.reopen_logs();
@@ -490,56 +461,16 @@ impl Master {
         self.reply(client, &reply);
     }
 
-    /// Does what jobs have ordered.
-    fn carry_out_orders(&mut self) {
-        for jobs::Order { run, text } in self.jobs.take_orders() {
-            let asker = Asker::Job(run);
-            match Order::from_text(&text) {
-                Ok(Order::Reload) => self.reload(vec![asker]),
-                Ok(Order::ReopenLogs) => {
-                    self.reopen_logs();
-                    self.answer(asker, Reply::Done);
-                }
-                Ok(Order::Restart(app)) => self.order_app(&app, AppOrder::Restart, asker),
-                Ok(Order::Start(app)) => self.order_app(&app, AppOrder::Start, asker),
-                Ok(Order::Stop(app)) => self.order_app(&app, AppOrder::Stop, asker),
-                Err(why) => {
-                    let message = format!("{text:?} {why}");
-                    self.answer(asker, Reply::Refused { message });
-                }
-            }
-        }
-    }
-
-    fn order_app(&mut self, app: &str, order: AppOrder, asker: Asker) {
-        self.apps.order(app, order, apps::Asker::Someone(asker), clock::now());
-    }
-
     /// Passes on what came of orders to apps.
     fn tell_askers(&mut self) {
         for apps::Answer { asker, outcome } in self.apps.take_answers() {
+            let Asker::Client(client) = asker;
             let reply = match outcome {
                 Outcome::Done => Reply::Done,
                 Outcome::Refused(message) => Reply::Refused { message },
                 Outcome::Failed(message) => Reply::Failed { message },
             };
-            self.answer(asker, reply);
-        }
-    }
-
-    fn refuse(&mut self, askers: Vec<Asker>, message: String) {
-        for asker in askers {
-            self.answer(asker, Reply::Refused { message: message.clone() });
-        }
-    }
-
-    fn answer(&mut self, asker: Asker, reply: Reply) {
-        match (asker, reply) {
-            (Asker::Client(client), reply) => self.reply(client, &reply),
-            (Asker::Job(run), Reply::Refused { message } | Reply::Failed { message }) => {
-                self.jobs.finished(run, Err(message), &mut self.log);
-            }
-            (Asker::Job(run), _) => self.jobs.finished(run, Ok(()), &mut self.log),
+            self.reply(client, &reply);
         }
     }
 
@@ -551,27 +482,31 @@ impl Master {
 
     /// Reads the configuration again and starts a generation with it. An error leaves everything
     /// as it was.
-    fn reload(&mut self, askers: Vec<Asker>) {
+    fn reload(&mut self, clients: Vec<ClientId>) {
         if self.ending != Ending::None {
             let message = "the server is stopping".to_owned();
-            return self.refuse(askers, message);
+            clients
+                .iter()
+                .for_each(|c| self.reply(*c, &Reply::Refused { message: message.clone() }));
+            return;
         }
         if !self.family.may_begin_generation() {
-            self.reload_again.get_or_insert_default().extend(askers);
+            self.reload_again.get_or_insert_default().extend(clients);
             return;
         }
         self.manager.reloading();
         match self.load() {
             Ok(settings) => {
                 self.settings = Arc::new(settings);
-                self.reload_asked_by = askers;
+                self.reload_asked_by = clients;
                 let events = self.family.begin_generation(self.settings.clone(), clock::now());
                 self.on_events(events);
             }
             Err(message) => {
                 warn(&format!("not reloaded: {message}"));
                 self.manager.ready("the configuration could not be read again: the old one stays");
-                self.refuse(askers, message);
+                let refused = Reply::Refused { message };
+                clients.iter().for_each(|client| self.reply(*client, &refused));
             }
         }
     }
@@ -605,7 +540,6 @@ impl Master {
         if self.ending == Ending::None {
             self.manager.stopping();
             self.apps.shutdown(now);
-            self.jobs.stop();
         } else if fast && matches!(self.ending, Ending::Stopped(_)) {
             // Asked again: nobody is waited for any more.
             self.apps.kill_all();
@@ -623,14 +557,10 @@ impl Master {
     }
 
     fn is_over(&self) -> bool {
-        self.ending != Ending::None
-            && self.family.is_empty()
-            && self.apps.is_stopped()
-            && self.jobs.is_idle()
+        self.ending != Ending::None && self.family.is_empty() && self.apps.is_stopped()
     }
 
     fn end(mut self) -> ExitCode {
-        self.log.finish();
         // Connections' children whose acceptor was killed are ours now: nobody is left behind.
         for pid in process::children() {
             process::kill(pid, rustix::process::Signal::KILL);

@@ -10,7 +10,6 @@ pub mod control;
 pub mod cron;
 pub mod family;
 pub mod generate;
-pub mod jobs;
 pub mod models;
 pub mod run;
 pub mod status;

@@ -60,6 +60,8 @@ pub struct Counts {
     pub ready: u32,
     /// Slots whose program did what it had to and ended.
     pub done: u32,
+    /// Slots whose program ended in failure and is not started again.
+    pub failed: u32,
     /// Instances that are not gone, whatever their slot.
     pub live: u32,
     /// Of these, those that SIGKILL did not end.
@@ -128,6 +130,7 @@ pub enum Counted {
     Nothing,
     Ready,
     Done,
+    Failed,
 }
 
 /// The one slot of an app whose instance is being replaced.
@@ -170,6 +173,12 @@ impl App {
     /// Each slot is ready, or did what it had to.
     pub fn is_whole(&self) -> bool {
         self.is_up && self.counts.ready + self.counts.done == self.spec.instances
+    }
+
+    /// It will not become whole by itself.
+    pub fn is_broken(&self) -> bool {
+        let Counts { ready, done, failed, .. } = self.counts;
+        failed > 0 && ready + done + failed == self.spec.instances
     }
 
     /// Nothing lives that can be waited for.
@@ -223,6 +232,7 @@ impl Counts {
             Counted::Nothing => None,
             Counted::Ready => Some(&mut self.ready),
             Counted::Done => Some(&mut self.done),
+            Counted::Failed => Some(&mut self.failed),
         }
     }
 }

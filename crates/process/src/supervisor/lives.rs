@@ -107,7 +107,7 @@ impl Supervisor {
         self.report(place, What::Ending(Why::ByItself));
     }
 
-    fn ask_probe(&mut self, id: InstanceId, purpose: Purpose) {
+    pub(super) fn ask_probe(&mut self, id: InstanceId, purpose: Purpose) {
         if let Some(instance) = self.instance_mut(id) {
             instance.probing = true;
             self.actions.push_back(Action::Probe { id, purpose });

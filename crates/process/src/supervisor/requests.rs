@@ -144,9 +144,10 @@ impl Supervisor {
                 let Some(instance) = self.instances.get_mut(&id) else { continue };
                 instance.arm(&app.spec, now);
                 self.touched.push(id);
-                if instance.fingerprint != app.spec.fingerprint {
-                    app.replace.insert(at as u32);
-                }
+            }
+            let newest = slot.successor().or(slot.main).and_then(|id| self.instances.get(&id));
+            if newest.is_some_and(|newest| newest.fingerprint != app.spec.fingerprint) {
+                app.replace.insert(at as u32);
             }
         }
     }
@@ -197,6 +198,8 @@ impl Supervisor {
         let Some(app) = self.app_mut(id) else { return };
         if app.is_up && !app.is_whole() {
             app.stage = Stage::Coming;
+            // So that its coming up, were it at once, is told to those that wait.
+            app.seen.stage = Stage::Coming;
         }
         app.told = None;
         for slot in &mut app.slots {

@@ -171,6 +171,7 @@ impl Supervisor {
                 Counted::Ready
             }
             (None, Rest::Finished { success: true }) => Counted::Done,
+            (None, Rest::Finished { success: false }) => Counted::Failed,
             _ => Counted::Nothing,
         };
         if let Some(app) = self.app_mut(place.app) {
@@ -232,11 +233,13 @@ impl Supervisor {
         trim_slots(app);
         let (is_whole, is_replacing) = (app.is_whole(), app.is_replacing());
         let is_gone = !app.is_up && app.is_gone();
+        let broken = app.is_broken().then(|| format!("{} has finished in failure", app.spec.name));
         let unkillable = app.counts.unkillable;
         let is_over = app.removed && app.counts.live == 0;
         self.resolve(id, |until| match until {
-            Until::Whole => is_whole.then_some(Ok(())),
-            Until::Replaced => (is_whole && !is_replacing).then_some(Ok(())),
+            Until::Replaced if is_replacing => None,
+            Until::Whole | Until::Replaced if is_whole => Some(Ok(())),
+            Until::Whole | Until::Replaced => broken.clone().map(Err),
             Until::Gone if !is_gone => None,
             Until::Gone if unkillable == 0 => Some(Ok(())),
             Until::Gone => Some(Err(format!("{unkillable} processes outlive SIGKILL"))),
@@ -251,6 +254,7 @@ impl Supervisor {
         let stage = match app.stage {
             _ if !app.is_up => Stage::Down,
             _ if app.is_whole() => Stage::Up,
+            Stage::Coming if app.is_broken() => Stage::Failed,
             Stage::Down => Stage::Coming,
             stage => stage,
         };

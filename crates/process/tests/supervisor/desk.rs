@@ -55,14 +55,27 @@ impl Desk {
         }
     }
 
-    /// State and last exit of each row, in words.
+    /// The set that the next `configure` gives.
+    pub fn set(&mut self, specs: &[Spec]) {
+        self.specs = specs.to_vec();
+    }
+
+    /// Another program goes on from here with these specs.
+    pub fn upgrade(&mut self, specs: &[Spec]) -> String {
+        let text = self.machine.export(self.now);
+        self.set(specs);
+        self.machine = Supervisor::resume(2, specs.to_vec(), &text, self.now).expect(&text);
+        self.drain().join("; ")
+    }
+
+    /// The state of each row, in words.
     pub fn states(&self, app: &str) -> String {
         let view = self.machine.app_view(app).expect("it is configured");
         let rows = view.rows.iter().map(|row| row.state.to_string());
         rows.collect::<Vec<String>>().join(", ")
     }
 
-    fn step(&mut self, line: &str) -> String {
+    pub fn step(&mut self, line: &str) -> String {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words[..] {
             ["wait", ms] => return self.wait(millis(ms)),

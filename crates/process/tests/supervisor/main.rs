@@ -2,3 +2,8 @@
 
 mod desk;
 mod one_app;
+mod scale;
+mod several_apps;
+mod simulation;
+mod upgrade;
+mod world;

@@ -123,9 +123,9 @@ fn turn(row: &Row, contender: &Contender, started: &Started, effort: &Effort) ->
         processor: effort.processor,
         ..Plan::new(started.address.clone(), row.target)
     };
-    let before = started.cpu_time()?;
+    let before = tree::cpu_time(started.child.pid())?;
     let report = load::start(plan).wait()?;
-    let after = started.cpu_time()?;
+    let after = tree::cpu_time(started.child.pid())?;
     if report.answered() == 0 {
         return Err(Failure::Failed(format!("no request was answered: {report}")));
     }
