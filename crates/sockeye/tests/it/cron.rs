@@ -141,3 +141,19 @@ fn the_weekend_restart_comes_on_weekends_only() {
         assert_eq!(days, expected, "{zone}");
     }
 }
+
+/// The files that the manual points to.
+#[test]
+fn the_examples_are_in_order() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for name in ["nginx-weekend.toml", "python-app.toml", "cron-only.toml"] {
+        let file = folder.join(name);
+        let output = sockeye(&["check", "--config"]).arg(&file).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{name}: {output:?}");
+    }
+    let crontab = folder.join("site.cron");
+    let output = sockeye(&["cron", "check"]).arg(&crontab).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(!text.contains("note"), "{text}");
+}
