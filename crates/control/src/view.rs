@@ -218,8 +218,6 @@ pub struct JobView {
     pub next: Option<String>,
     pub running: Vec<u32>,
     pub last: Option<RunView>,
-    pub runs: u64,
-    pub failures: u64,
     /// Times that passed without a run.
     pub skipped: u64,
 }

@@ -403,7 +403,8 @@ impl Io {
         let result = match &mut self.driver {
             Driver::Ready(poller) => poller.wait(timeout, &mut events),
             Driver::Blocking(blocking) => {
-                blocking.wait(timeout, &mut self.slots, &mut self.pool, &mut events)
+                let now = clock.now();
+                blocking.wait(now, timeout, &mut self.slots, &mut self.pool, &mut events)
             }
             Driver::Ring(ring) => ring.wait(timeout, &mut self.slots),
             Driver::Sim(sim) => {

@@ -15,7 +15,6 @@
 //! `PR_SET_CHILD_SUBREAPER` or because this is PID 1 (pid_namespaces(7)), so then there is no
 //! descendant either.
 
-mod log;
 mod terminal;
 
 use std::ffi::OsString;
@@ -36,7 +35,7 @@ use crate::clock;
 use crate::jobs::crontab::{Crontabs, Reading};
 use crate::jobs::history::History;
 use crate::jobs::{Event, Jobs};
-use log::Log;
+use crate::log::Log;
 use terminal::Terminal;
 
 /// Exit statuses of a shell for a program that does not start.

@@ -56,6 +56,7 @@ pub enum Event {
 #[derive(Clone, Debug)]
 pub struct View {
     pub name: String,
+    pub spec: Arc<JobSpec>,
     /// The expression as it was written.
     pub schedule: String,
     pub next: Option<Timestamp>,
@@ -289,6 +290,7 @@ impl Jobs {
             let (skipped, missed) = self.runner.lost(*id);
             View {
                 name: spec.name.clone(),
+                spec: spec.clone(),
                 schedule: spec.schedule.expr().to_string(),
                 next: self.runner.next(*id),
                 running: running.map(|run| (run.pid, run.started.wall)).collect(),

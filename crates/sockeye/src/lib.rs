@@ -12,6 +12,7 @@ pub mod grid;
 mod init;
 #[allow(dead_code, reason = "the part for [[job]] waits for the master to drive it")]
 mod jobs;
+mod log;
 mod master;
 mod service_manager;
 pub mod settings;

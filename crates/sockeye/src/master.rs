@@ -19,6 +19,7 @@ mod apps;
 mod control_socket;
 mod family;
 mod greeting;
+mod jobs;
 mod listeners;
 mod status;
 mod upgrade;
@@ -29,7 +30,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::control::{Command, FromWorker, Handover, Reply};
+use ::control::{AppOrder, Command, FromWorker, Handover, Reply};
 use process::supervisor::Outcome;
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{
@@ -40,13 +41,16 @@ use crate::Start;
 use crate::cli::output::{say, warn};
 use crate::clock;
 use crate::config::Source;
+use crate::log::Log;
 use crate::service_manager::Manager;
-use crate::settings::{ListenAddress, Settings};
+use crate::settings::{ListenAddress, Order, Settings};
 use crate::worker;
 use apps::Apps;
 use control_socket::{ClientId, ControlSocket};
 use family::{Event, Family, Fork};
+use jobs::Scheduled;
 use listeners::Listeners;
+use schedule::RunId;
 use status::Questions;
 use upgrade::Upgrade;
 pub use upgrade::{Itself, read_from, read_handover};
@@ -71,10 +75,12 @@ pub fn run(start: Start) -> ExitCode {
     }
 }
 
-/// Who has given an order to an app.
+/// Who has given an order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Asker {
     Client(ClientId),
+    /// A run of a job.
+    Job(RunId),
 }
 
 /// How the family ends.
@@ -97,14 +103,16 @@ struct Master {
     apps: Apps<Asker>,
     /// Sockets for the apps of the configuration that is about to serve.
     apps_fresh: apps::Fresh,
+    jobs: Scheduled,
+    log: Log,
     control: Option<ControlSocket>,
     questions: Questions,
     started: Instant,
     ending: Ending,
     /// Who waits for the reload that is under way.
-    reload_asked_by: Vec<ClientId>,
+    reload_asked_by: Vec<Asker>,
     /// Asked for while one was under way or too many generations lived: done when it can be.
-    reload_again: Option<Vec<ClientId>>,
+    reload_again: Option<Vec<Asker>>,
     /// The start has been told of.
     greeted: bool,
     exit_code: ExitCode,
@@ -121,6 +129,9 @@ mod tag {
     pub const WORKER: u64 = 1 << 33;
     /// And above: numbers of [`super::apps`].
     pub const APPS: u64 = 1 << 40;
+    /// And above: numbers of [`super::jobs`].
+    pub const JOBS: u64 = 1 << 41;
+    pub const LOG: u64 = 3;
 }
 
 impl Master {
@@ -133,6 +144,7 @@ impl Master {
         let mut master = Master::prepare(settings, source, itself)?;
         master.listeners = Listeners::bind(&master.settings, sockets)?;
         master.apps_fresh = master.apps.make_room(&master.settings)?;
+        master.jobs.remember(&master.settings);
         master.control = ControlSocket::bind(&master.settings.control).unwrap_or_else(|message| {
             warn(&message);
             None
@@ -162,7 +174,7 @@ impl Master {
         if let Some(number) = handed.control {
             let mut control = ControlSocket::take_over(&master.settings.control, number)?;
             for number in &handed.asked_by {
-                clients.push(control.take_over_client(*number)?);
+                clients.push(Asker::Client(control.take_over_client(*number)?));
             }
             master.control = Some(control);
         }
@@ -176,9 +188,6 @@ impl Master {
     }
 
     fn prepare(mut settings: Settings, source: Source, itself: Itself) -> Result<Master, String> {
-        if !settings.jobs.is_empty() || !settings.crontab.is_empty() {
-            return Err("jobs and crontabs cannot be run by this version".into());
-        }
         raise_descriptor_limit();
         fall_back(&mut settings)?;
         if settings.user.is_some() && !rustix::process::geteuid().is_root() {
@@ -200,6 +209,8 @@ impl Master {
             listeners: Listeners::default(),
             apps: Apps::new(),
             apps_fresh: Vec::new(),
+            jobs: Scheduled::new(),
+            log: Log::new(true),
             control: None,
             questions: Questions::default(),
             started: clock::now(),
@@ -264,6 +275,10 @@ impl Master {
             }
         }
         self.apps.watch(&mut set, tag::APPS);
+        self.jobs.watch(&mut set, tag::JOBS);
+        if let Some(output) = self.log.wants() {
+            set.push(output, OUT, tag::LOG);
+        }
         for (id, channel) in self.family.channels() {
             let write = if channel.wants_to_write() { OUT } else { 0 };
             set.push(channel.as_fd(), IN | write, tag::WORKER + id);
@@ -271,6 +286,7 @@ impl Master {
         if let Some(output) = self.upgrade.output() {
             set.push(output, IN, tag::UPGRADE);
         }
+        let now = clock::now();
         let next = [
             self.family.next_time(),
             self.questions.next_time(),
@@ -278,8 +294,8 @@ impl Master {
             self.upgrade.next_time(),
             self.apps.next_time(),
             self.manager.next_time(),
+            self.jobs.next_time(now),
         ];
-        let now = clock::now();
         let timeout = next.into_iter().flatten().min().map(|at| at.saturating_duration_since(now));
         set.wait(timeout)?;
         Ok(set.ready().map(|(tag, _)| tag).collect())
@@ -294,7 +310,11 @@ impl Master {
                     control.accept();
                 }
             }
-            app if app >= tag::APPS => self.apps.on_ready(app - tag::APPS, clock::now()),
+            tag::LOG => self.log.write(),
+            job if job >= tag::JOBS => self.jobs.on_ready(job - tag::JOBS, &mut self.log),
+            app if app >= tag::APPS => {
+                self.apps.on_ready(app - tag::APPS, clock::now(), &mut self.log);
+            }
             worker if worker >= tag::WORKER => self.on_worker(worker - tag::WORKER),
             client => self.on_client(ClientId(client - tag::CLIENT)),
         }
@@ -305,7 +325,9 @@ impl Master {
         let events = self.family.on_time(now);
         self.on_events(events);
         self.manager.on_time(now);
-        self.apps.on_time(now);
+        self.jobs.on_time(&mut self.log);
+        self.apps.on_time(now, &mut self.log);
+        self.carry_out_orders();
         self.tell_askers();
         for finished in self.questions.overdue(now) {
             self.answer_status(finished);
@@ -339,10 +361,13 @@ impl Master {
             }
         }
         let mut exits = Vec::new();
-        process::reap(&mut exits);
+        process::reap_each(|pid| self.jobs.before_reap(pid), |exit| exits.push(exit));
         for exit in exits {
             let now = clock::now();
-            if self.on_upgrade_exit(&exit) || self.apps.on_exit(&exit, now) {
+            let known = self.on_upgrade_exit(&exit)
+                || self.apps.on_exit(&exit, now, &mut self.log)
+                || self.jobs.on_exit(&exit, &mut self.log);
+            if known {
                 continue;
             }
             let events = self.family.on_exit(exit, now);
@@ -395,12 +420,14 @@ impl Master {
         self.listeners.retire(&self.settings);
         let fresh = std::mem::take(&mut self.apps_fresh);
         self.apps.configure(&self.settings, fresh, clock::now());
+        self.jobs.configure(&self.settings, &mut self.log);
         if !std::mem::replace(&mut self.greeted, true) {
+            self.jobs.start(&mut self.log);
             greeting::print(&self.settings, &self.listeners, &self.family);
         }
         self.manager.ready(&format!("generation {generation} is serving"));
-        for client in std::mem::take(&mut self.reload_asked_by) {
-            self.reply(client, &Reply::Reloaded { generation });
+        for asker in std::mem::take(&mut self.reload_asked_by) {
+            self.answer(asker, Reply::Reloaded { generation });
         }
     }
 
@@ -419,8 +446,8 @@ impl Master {
             self.listeners.retire(&old);
             self.settings = old;
         }
-        for client in std::mem::take(&mut self.reload_asked_by) {
-            self.reply(client, &Reply::Refused { message: message.clone() });
+        for asker in std::mem::take(&mut self.reload_asked_by) {
+            self.answer(asker, Reply::Refused { message: message.clone() });
         }
     }
 
@@ -429,16 +456,18 @@ impl Master {
         for command in control.receive(id) {
             match command {
                 Command::Status => self.ask_status(status::Asker::Client(id)),
-                Command::Reload => self.reload(vec![id]),
+                Command::Reload => self.reload(vec![Asker::Client(id)]),
                 Command::Upgrade => self.upgrade(Some(id)),
                 Command::App { name, order } => {
-                    let asker = apps::Asker::Someone(Asker::Client(id));
-                    self.apps.order(&name, order, asker, clock::now());
+                    self.order_app(&name, order, Asker::Client(id));
                 }
                 Command::AppLines { name, from } => self.reply_lines(id, &name, from),
-                Command::Trigger { .. } => {
-                    let message = "this version runs no jobs".to_owned();
-                    self.reply(id, &Reply::Refused { message });
+                Command::Trigger { job } => {
+                    let reply = match self.jobs.trigger(&job, &mut self.log) {
+                        Ok(()) => Reply::Done,
+                        Err(message) => Reply::Refused { message },
+                    };
+                    self.reply(id, &reply);
                 }
                 Command::ReopenLogs => {
                     self.reopen_logs();
@@ -461,16 +490,56 @@ impl Master {
         self.reply(client, &reply);
     }
 
+    /// Does what jobs have ordered.
+    fn carry_out_orders(&mut self) {
+        for jobs::Order { run, text } in self.jobs.take_orders() {
+            let asker = Asker::Job(run);
+            match Order::from_text(&text) {
+                Ok(Order::Reload) => self.reload(vec![asker]),
+                Ok(Order::ReopenLogs) => {
+                    self.reopen_logs();
+                    self.answer(asker, Reply::Done);
+                }
+                Ok(Order::Restart(app)) => self.order_app(&app, AppOrder::Restart, asker),
+                Ok(Order::Start(app)) => self.order_app(&app, AppOrder::Start, asker),
+                Ok(Order::Stop(app)) => self.order_app(&app, AppOrder::Stop, asker),
+                Err(why) => {
+                    let message = format!("{text:?} {why}");
+                    self.answer(asker, Reply::Refused { message });
+                }
+            }
+        }
+    }
+
+    fn order_app(&mut self, app: &str, order: AppOrder, asker: Asker) {
+        self.apps.order(app, order, apps::Asker::Someone(asker), clock::now());
+    }
+
     /// Passes on what came of orders to apps.
     fn tell_askers(&mut self) {
         for apps::Answer { asker, outcome } in self.apps.take_answers() {
-            let Asker::Client(client) = asker;
             let reply = match outcome {
                 Outcome::Done => Reply::Done,
                 Outcome::Refused(message) => Reply::Refused { message },
                 Outcome::Failed(message) => Reply::Failed { message },
             };
-            self.reply(client, &reply);
+            self.answer(asker, reply);
+        }
+    }
+
+    fn refuse(&mut self, askers: Vec<Asker>, message: String) {
+        for asker in askers {
+            self.answer(asker, Reply::Refused { message: message.clone() });
+        }
+    }
+
+    fn answer(&mut self, asker: Asker, reply: Reply) {
+        match (asker, reply) {
+            (Asker::Client(client), reply) => self.reply(client, &reply),
+            (Asker::Job(run), Reply::Refused { message } | Reply::Failed { message }) => {
+                self.jobs.finished(run, Err(message), &mut self.log);
+            }
+            (Asker::Job(run), _) => self.jobs.finished(run, Ok(()), &mut self.log),
         }
     }
 
@@ -482,31 +551,27 @@ impl Master {
 
     /// Reads the configuration again and starts a generation with it. An error leaves everything
     /// as it was.
-    fn reload(&mut self, clients: Vec<ClientId>) {
+    fn reload(&mut self, askers: Vec<Asker>) {
         if self.ending != Ending::None {
             let message = "the server is stopping".to_owned();
-            clients
-                .iter()
-                .for_each(|c| self.reply(*c, &Reply::Refused { message: message.clone() }));
-            return;
+            return self.refuse(askers, message);
         }
         if !self.family.may_begin_generation() {
-            self.reload_again.get_or_insert_default().extend(clients);
+            self.reload_again.get_or_insert_default().extend(askers);
             return;
         }
         self.manager.reloading();
         match self.load() {
             Ok(settings) => {
                 self.settings = Arc::new(settings);
-                self.reload_asked_by = clients;
+                self.reload_asked_by = askers;
                 let events = self.family.begin_generation(self.settings.clone(), clock::now());
                 self.on_events(events);
             }
             Err(message) => {
                 warn(&format!("not reloaded: {message}"));
                 self.manager.ready("the configuration could not be read again: the old one stays");
-                let refused = Reply::Refused { message };
-                clients.iter().for_each(|client| self.reply(*client, &refused));
+                self.refuse(askers, message);
             }
         }
     }
@@ -540,6 +605,7 @@ impl Master {
         if self.ending == Ending::None {
             self.manager.stopping();
             self.apps.shutdown(now);
+            self.jobs.stop();
         } else if fast && matches!(self.ending, Ending::Stopped(_)) {
             // Asked again: nobody is waited for any more.
             self.apps.kill_all();
@@ -557,10 +623,14 @@ impl Master {
     }
 
     fn is_over(&self) -> bool {
-        self.ending != Ending::None && self.family.is_empty() && self.apps.is_stopped()
+        self.ending != Ending::None
+            && self.family.is_empty()
+            && self.apps.is_stopped()
+            && self.jobs.is_idle()
     }
 
     fn end(mut self) -> ExitCode {
+        self.log.finish();
         // Connections' children whose acceptor was killed are ours now: nobody is left behind.
         for pid in process::children() {
             process::kill(pid, rustix::process::Signal::KILL);

@@ -10,6 +10,7 @@ pub mod control;
 pub mod cron;
 pub mod family;
 pub mod generate;
+pub mod jobs;
 pub mod models;
 pub mod run;
 pub mod status;

@@ -34,7 +34,7 @@ impl Address {
 
     /// Begins a connection that never blocks the caller.
     pub fn start_connect(&self) -> io::Result<Started> {
-        let socket = self.socket(SocketFlags::NONBLOCK)?;
+        let socket = self.socket(SocketFlags::NONBLOCK).map_err(|error| self.describe(error))?;
         match self.connect_socket(&socket) {
             Ok(()) => Ok(Started::Connected(socket)),
             Err(rustix::io::Errno::INPROGRESS) => Ok(Started::Pending(socket)),
@@ -44,7 +44,7 @@ impl Address {
 
     /// Connects, blocking; `receive_buffer` is SO_RCVBUF in bytes, the kernel's choice if absent.
     pub fn connect(&self, receive_buffer: Option<usize>) -> io::Result<OwnedFd> {
-        let socket = self.socket(SocketFlags::empty())?;
+        let socket = self.socket(SocketFlags::empty()).map_err(|error| self.describe(error))?;
         if let Some(bytes) = receive_buffer {
             sockopt::set_socket_recv_buffer_size(&socket, bytes)?;
         }
@@ -52,7 +52,7 @@ impl Address {
         Ok(socket)
     }
 
-    fn socket(&self, flags: SocketFlags) -> io::Result<OwnedFd> {
+    fn socket(&self, flags: SocketFlags) -> rustix::io::Result<OwnedFd> {
         let family = match self {
             Address::Tcp(SocketAddr::V4(_)) => AddressFamily::INET,
             Address::Tcp(SocketAddr::V6(_)) => AddressFamily::INET6,

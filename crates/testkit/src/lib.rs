@@ -13,13 +13,15 @@ pub mod hostile;
 pub mod load;
 pub mod peer;
 pub mod processor;
+mod reaping;
 pub mod response;
 pub mod trace;
 pub mod tree;
-pub mod watch;
+mod watch;
 
 pub use address::Address;
 pub use child::Child;
 pub use peer::{End, Peer, Response};
+pub use reaping::{NEGLECT_MAX, Reaped, Reaping};
 pub use rustix::process::Signal;
 pub use watch::{Watch, Watched};

@@ -1,7 +1,9 @@
 //! Which processor a thread runs on, and how many files it may open: sched_setaffinity(2) and
 //! prlimit(2). A child inherits both, which is how the bench pins a server.
 
+use std::fs;
 use std::io;
+use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
@@ -34,6 +36,22 @@ pub fn allowed() -> io::Result<Vec<usize>> {
     Ok((0..CpuSet::MAX_CPU).filter(|processor| set.is_set(*processor)).collect())
 }
 
+/// How long the processor has been busy since the machine started, whoever it was for
+/// (/proc/stat in proc(5)), in steps of a hundredth of a second.
+pub fn busy(processor: usize) -> io::Result<Duration> {
+    let text = fs::read_to_string("/proc/stat")?;
+    let name = format!("cpu{processor}");
+    let mut lines = text.lines().map(str::split_whitespace);
+    let line = lines.find_map(|mut words| (words.next() == Some(&name)).then_some(words));
+    let missing = || io::Error::other(format!("/proc/stat has no line {name}"));
+    // user nice system idle iowait irq softirq
+    let numbers: Vec<f64> = line.ok_or_else(missing)?.map_while(|n| n.parse().ok()).collect();
+    let idle = 3..5;
+    let ticks = numbers.iter().take(7).enumerate().filter(|(at, _)| !idle.contains(at));
+    let ticks: f64 = ticks.map(|(_, number)| number).sum();
+    Ok(Duration::from_secs_f64(ticks / rustix::param::clock_ticks_per_second() as f64))
+}
+
 /// Raises the soft limit of open files to the hard one and gives it.
 pub fn raise_open_files() -> io::Result<u64> {
     let limit = getrlimit(Resource::Nofile);
@@ -43,7 +61,7 @@ pub fn raise_open_files() -> io::Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::{allowed, on, raise_open_files};
+    use super::{allowed, busy, on, raise_open_files};
 
     #[test]
     fn a_pin_holds_for_the_work_and_ends_with_it() {
@@ -53,6 +71,14 @@ mod tests {
         assert_eq!(inside, Vec::from_iter(last));
         assert_eq!(allowed().unwrap(), before);
         assert!(on(Some(100_000), || ()).is_err());
+    }
+
+    #[test]
+    fn a_processor_at_work_is_busy() {
+        let first = allowed().unwrap()[0];
+        let before = busy(first).unwrap();
+        on(Some(first), || while busy(first).unwrap() == before {}).unwrap();
+        assert!(busy(100_000).is_err());
     }
 
     #[test]

@@ -38,6 +38,12 @@ pub struct Memory {
     pub anonymous: u64,
 }
 
+impl Stat {
+    pub fn member(&self) -> Member {
+        Member { pid: self.pid, started_ticks: self.started_ticks }
+    }
+}
+
 impl Member {
     pub fn is_alive(&self) -> bool {
         stat(self.pid).is_ok_and(|s| s.started_ticks == self.started_ticks && s.state != 'Z')
@@ -59,20 +65,40 @@ pub fn children(pid: u32) -> Vec<Stat> {
 /// All descendants, zombies among them, without the process itself.
 pub fn descendants(pid: u32) -> Vec<Member> {
     let members = family(pid).into_iter().filter(|stat| stat.pid != pid);
-    members.map(|s| Member { pid: s.pid, started_ticks: s.started_ticks }).collect()
+    members.map(|stat| stat.member()).collect()
 }
 
 /// The descendants that have ended and wait to be reaped.
 pub fn zombies(pid: u32) -> Vec<Member> {
-    descendants_and_zombies(pid).1
+    let zombies = family(pid).into_iter().filter(|stat| stat.state == 'Z' && stat.pid != pid);
+    zombies.map(|stat| stat.member()).collect()
 }
 
-/// How many descendants there are, and which of them are zombies, of one look.
-pub fn descendants_and_zombies(pid: u32) -> (usize, Vec<Member>) {
-    let members = family(pid);
-    let zombies = members.iter().filter(|stat| stat.state == 'Z' && stat.pid != pid);
-    let zombies = zombies.map(|s| Member { pid: s.pid, started_ticks: s.started_ticks });
-    (members.len().saturating_sub(1), zombies.collect())
+/// The descendants as a look that is quick and may miss one finds them: from each process to those
+/// that the kernel lists as its children, however many others there are on the machine.
+pub fn look(pid: u32) -> Vec<Stat> {
+    if fs::metadata("/proc/thread-self/children").is_err() {
+        let all = family(pid).into_iter().filter(|stat| stat.pid != pid);
+        return all.collect();
+    }
+    let mut found = listed_children(pid);
+    let mut next = 0;
+    while next < found.len() && found.len() < MEMBERS_MAX {
+        found.extend(listed_children(found[next].pid));
+        next += 1;
+    }
+    found
+}
+
+fn listed_children(pid: u32) -> Vec<Stat> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
+    let lists =
+        threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
+    let read = |list: String| -> Vec<Stat> {
+        let pids = list.split_whitespace().filter_map(|word| word.parse().ok());
+        pids.filter_map(|pid| stat(pid).ok()).collect()
+    };
+    lists.flat_map(read).collect()
 }
 
 /// User and system time of the process and all its descendants, those that were reaped included.
@@ -167,7 +193,7 @@ fn parse_stat(text: &str) -> Option<Stat> {
 
 #[cfg(test)]
 mod tests {
-    use super::{children, cpu_time, descriptors, memory, parse_stat, zombies};
+    use super::{children, cpu_time, descriptors, look, memory, parse_stat, zombies};
     use crate::child::Child;
     use std::process::Command;
     use std::time::Duration;
@@ -205,6 +231,7 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(children(child.pid()).len(), 1);
+        assert_eq!(look(child.pid()), children(child.pid()));
         assert!(descriptors(child.pid()).unwrap() >= 3);
         let memory = memory(child.pid()).unwrap();
         assert!(memory.private > 0 && memory.private <= memory.resident);

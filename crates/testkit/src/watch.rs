@@ -63,7 +63,9 @@ fn watch(pid: u32, interval: Duration, stop: &AtomicBool) -> Watched {
     let begin = clock::now();
     let mut last = begin;
     while !stop.load(Ordering::Relaxed) && last - begin < TIME_MAX {
-        let (family, zombies) = tree::descendants_and_zombies(pid);
+        let family = tree::look(pid);
+        let zombies = family.iter().filter(|stat| stat.state == 'Z').map(tree::Stat::member);
+        let zombies: Vec<tree::Member> = zombies.collect();
         let now = clock::now();
         first_met.retain(|member, _| zombies.contains(member));
         for zombie in zombies {
@@ -75,7 +77,7 @@ fn watch(pid: u32, interval: Duration, stop: &AtomicBool) -> Watched {
         }
         seen.looks += 1;
         seen.longest_gap = seen.longest_gap.max(now - last);
-        seen.descendants_max = seen.descendants_max.max(family);
+        seen.descendants_max = seen.descendants_max.max(family.len());
         let descriptors = tree::descriptors(pid).unwrap_or(0);
         seen.descriptors_max = seen.descriptors_max.max(descriptors);
         last = now;

@@ -9,7 +9,7 @@
 //! Control must still get through to a process asleep in recv(2). A descriptor marked *urgent* (the
 //! channel to the master) sends a signal whose handler does nothing, so recv returns `EINTR`; and
 //! since a signal may come just before the call, each sleep ends after [`TICK`] at the latest.
-//! Where a busy client lets no call sleep, they are looked at every [`URGENT_LOOK`] receives.
+//! Where a busy client lets no call sleep so long, they are looked at every [`URGENT_LOOK`].
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -22,6 +22,7 @@ use sys::poll::{IN, OUT, PollSet};
 use super::Event;
 use crate::INBOX_BYTES;
 use crate::buffer::Pool;
+use crate::clock::Tick;
 use crate::slab::{Key, Slab};
 use crate::slot::{BlockingState, Direction, Private, Slot};
 
@@ -33,14 +34,14 @@ pub fn wake_signal() -> i32 {
     sys::signal::sigrtmin() + 4
 }
 
-/// Receives after which urgent descriptors are looked at unasked: 1.6 % of a system call each.
-const URGENT_LOOK: u32 = 64;
+/// How long urgent descriptors go without a look, however many receives there are meanwhile.
+const URGENT_LOOK: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub struct Blocking {
     waits: Vec<(Key, Direction)>,
     urgent: Vec<Key>,
-    receives: u32,
+    looked: Tick,
 }
 
 impl Blocking {
@@ -68,9 +69,10 @@ impl Blocking {
         self.urgent.retain(|urgent| *urgent != key);
     }
 
-    /// Sleeps in whatever system call the tasks wait for.
+    /// Sleeps in whatever system call the tasks wait for. `now` is the time of the last turn.
     pub fn wait(
         &mut self,
+        now: Tick,
         timeout: Option<Duration>,
         slots: &mut Slab<Slot>,
         pool: &mut Pool,
@@ -88,11 +90,13 @@ impl Blocking {
             && !slot.listener
         {
             let interrupted = receive(slot, pool)?;
-            self.receives = self.receives.wrapping_add(1);
             // A busy client's bytes are there before each sleep, and no signal is then noticed.
-            let look = interrupted || self.receives.is_multiple_of(URGENT_LOOK);
-            let urgent = look && !self.urgent.is_empty();
-            return if urgent { self.poll(Duration::ZERO, slots, events) } else { Ok(()) };
+            let look = interrupted || now.since(self.looked) >= URGENT_LOOK;
+            if !look || self.urgent.is_empty() {
+                return Ok(());
+            }
+            self.looked = now;
+            return self.poll(Duration::ZERO, slots, events);
         }
         self.poll(timeout, slots, events)
     }

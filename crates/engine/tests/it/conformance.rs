@@ -1,15 +1,16 @@
 //! The cases. Many are somebody's real bug: see the list of pitfalls in docs/io-models.md.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sockeye_engine::{Conn, Engine, Fill, INBOX_BYTES, Options};
+use sockeye_engine::{Conn, Engine, Fill, INBOX_BYTES, Options, run};
 
-use crate::harness::{Server, echo, every_model};
+use crate::harness::{PATIENCE, Server, echo, every_model};
 
 fn exchange(stream: &mut TcpStream, bytes: &[u8]) {
     stream.write_all(bytes).unwrap();
@@ -265,6 +266,52 @@ fn a_busy_connection_starves_nobody() {
         stop.send(()).unwrap();
         writer.join().unwrap();
         assert!(reader.join().unwrap().unwrap() > 0, "{}", model.name());
+    });
+}
+
+/// Reads the connection until a message comes over a channel beside it. The message is sent from
+/// the task that reads, so what tells of it comes before the receive that it should interrupt.
+async fn read_until_told(engine: Engine, mut conn: Conn) {
+    let (theirs, mut sender) = UnixStream::pair().unwrap();
+    theirs.set_nonblocking(true).unwrap();
+    let mut channel = engine.connection(theirs.into()).unwrap();
+    channel.set_urgent().unwrap();
+    let told = Rc::new(Cell::new(false));
+    let tell = told.clone();
+    engine.spawn(async move {
+        channel.fill().await.unwrap();
+        tell.set(true);
+    });
+    let mut fills = 0;
+    while !told.get() && matches!(conn.fill().await, Ok(Fill::Data)) {
+        conn.consume(conn.data().len());
+        fills += 1;
+        // The channel is waited for by then.
+        if fills == 100 {
+            sender.write_all(b"listen").unwrap();
+        }
+    }
+}
+
+/// An engine that serves one connection, which always has bytes, hears what else it is told.
+#[test]
+fn an_urgent_message_reaches_a_busy_engine() {
+    every_model(|model| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (socket, _) = listener.accept().unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let serve = move |engine: Engine| {
+            let conn = engine.connection(socket.into()).unwrap();
+            read_until_told(engine, conn)
+        };
+        let thread = std::thread::spawn(move || run(model, &Options::default(), serve));
+        let begin = Instant::now();
+        // The connection ends when the message has come through.
+        while stream.write_all(&[b'x'; 4096]).is_ok() {
+            assert!(begin.elapsed() < PATIENCE, "{}: nobody listens", model.name());
+        }
+        thread.join().unwrap().unwrap();
     });
 }
 

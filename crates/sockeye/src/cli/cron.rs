@@ -7,6 +7,7 @@ use clap::{Args, Subcommand, ValueHint};
 use jiff::tz::TimeZone;
 use schedule::Dialect;
 
+use super::ControlArgs;
 use super::run::{CRON_RUN_EXAMPLES, CronRunArgs};
 use crate::zone::{self, Instant};
 
@@ -61,6 +62,21 @@ pub enum CronVerb {
     /// List what a crontab would run when, without running it
     #[command(after_help = SIMULATE_EXAMPLES)]
     Simulate(SimulateArgs),
+    /// Show the jobs of the running server: when each runs next, and how it ran last
+    List {
+        #[command(flatten)]
+        control: ControlArgs,
+        /// Print a JSON array
+        #[arg(long)]
+        json: bool,
+    },
+    /// Run a job of the running server now
+    Trigger {
+        /// As `sockeye cron list` names it
+        job: String,
+        #[command(flatten)]
+        control: ControlArgs,
+    },
     /// Run the jobs of crontab files in the foreground, as in a container
     #[command(after_help = CRON_RUN_EXAMPLES)]
     Run(CronRunArgs),

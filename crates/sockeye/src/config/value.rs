@@ -17,8 +17,22 @@ const LISTEN_MAX: usize = 64;
 /// Words of one command; the kernel's own limit is on their bytes (execve(2)).
 const WORDS_MAX: usize = 4096;
 /// The limits of setrlimit(2) that a program can be given.
-const LIMIT_NAMES: [&str; 12] = [
-    "as", "core", "cpu", "data", "fsize", "locks", "memlock", "nice", "nofile", "nproc", "rtprio",
+const LIMIT_NAMES: [&str; 16] = [
+    "as",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
     "stack",
 ];
 

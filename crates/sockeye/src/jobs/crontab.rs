@@ -61,6 +61,10 @@ impl Crontabs {
         Crontabs { files: paths.iter().map(|path| (path.clone(), None)).collect(), reading }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
     /// Whether a file is another than when it was read.
     pub fn changed(&self) -> bool {
         self.files.iter().any(|(path, stamp)| std::fs::metadata(path).ok().map(stamped) != *stamp)

@@ -32,9 +32,10 @@ use sys::poll::{IN, PollSet};
 
 use super::listeners::Listener;
 use crate::cli::output::{say, warn};
+use crate::log::Log;
 use crate::settings::{App, ListenAddress, ProgramOutput, Settings};
 use asking::{Asking, Question};
-use lines::{Lines, Log};
+use lines::Lines;
 
 /// Between two looks at the memory of an instance that has a limit.
 const MEMORY_EVERY: Duration = Duration::from_secs(5);
@@ -74,7 +75,6 @@ pub struct Apps<T> {
     answers: Vec<Answer<T>>,
     memory_next: Option<Instant>,
     stopped: bool,
-    log: Log,
 }
 
 /// Sockets opened for apps that are to be configured, by app.
@@ -132,7 +132,6 @@ impl<T: Copy> Apps<T> {
             answers: Vec::new(),
             memory_next: None,
             stopped: false,
-            log: Log::default(),
         }
     }
 
@@ -257,11 +256,11 @@ impl<T: Copy> Apps<T> {
         }
     }
 
-    pub fn on_ready(&mut self, tag: u64, now: Instant) {
+    pub fn on_ready(&mut self, tag: u64, now: Instant, log: &mut Log) {
         match tag {
             tag::NOTIFY => self.on_notify(now),
             probe if probe >= tag::PROBE => self.on_probe(InstanceId(probe - tag::PROBE), now),
-            tap => self.on_output(tap - tag::TAP, now),
+            tap => self.on_output(tap - tag::TAP, now, log),
         }
     }
 
@@ -272,10 +271,10 @@ impl<T: Copy> Apps<T> {
         own.into_iter().flatten().chain(probes).chain(taps).min()
     }
 
-    pub fn on_time(&mut self, now: Instant) {
+    pub fn on_time(&mut self, now: Instant, log: &mut Log) {
         let over = self.taps.iter().filter(|(_, tap)| tap.pipe.is_over(now)).map(|(key, _)| *key);
         for key in over.collect::<Vec<_>>() {
-            self.close_tap(key);
+            self.close_tap(key, log);
         }
         let late = self.instances.iter().filter(|(_, one)| one.is_asked_too_long(now));
         for id in late.map(|(id, _)| *id).collect::<Vec<_>>() {
@@ -286,11 +285,10 @@ impl<T: Copy> Apps<T> {
         }
         self.machine.tick(now);
         self.act(now);
-        self.log.flush();
     }
 
     /// Whether the child was an app's, or asked on behalf of one.
-    pub fn on_exit(&mut self, exit: &Exit, now: Instant) -> bool {
+    pub fn on_exit(&mut self, exit: &Exit, now: Instant, log: &mut Log) -> bool {
         self.look_at_groups(now);
         if let Some(id) = self.shells.remove(&exit.pid) {
             self.on_shell_exit(id, exit, now);
@@ -300,7 +298,7 @@ impl<T: Copy> Apps<T> {
         if let Some(tap) = self.taps.get_mut(&id.0) {
             tap.pipe.program_ended(now);
         }
-        self.on_output(id.0, now);
+        self.on_output(id.0, now, log);
         let group_left = !self.is_gone(id);
         if group_left {
             self.groups.push(id);
@@ -443,21 +441,21 @@ impl<T: Copy> Apps<T> {
         self.tell(Event::Notified { id, notice }, now);
     }
 
-    fn on_output(&mut self, key: u64, now: Instant) {
+    fn on_output(&mut self, key: u64, now: Instant, log: &mut Log) {
         let Some(tap) = self.taps.get_mut(&key) else { return };
         let kept = self.kept.get_mut(&tap.app);
-        let mut sink = lines::Sink::new(kept, &mut self.log, &tap.app, tap.slot);
+        let mut sink = lines::Sink::new(kept, log, &tap.app, tap.slot);
         tap.pipe.read(|piece| sink.take(piece));
         drop(sink);
         if tap.pipe.is_over(now) {
-            self.close_tap(key);
+            self.close_tap(key, log);
         }
     }
 
-    fn close_tap(&mut self, key: u64) {
+    fn close_tap(&mut self, key: u64, log: &mut Log) {
         let Some(tap) = self.taps.remove(&key) else { return };
         let kept = self.kept.get_mut(&tap.app);
-        let mut sink = lines::Sink::new(kept, &mut self.log, &tap.app, tap.slot);
+        let mut sink = lines::Sink::new(kept, log, &tap.app, tap.slot);
         tap.pipe.finish(|piece| sink.take(piece));
     }
 

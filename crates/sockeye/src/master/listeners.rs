@@ -53,9 +53,10 @@ impl Listeners {
     /// Adds what the settings need. Nothing is closed: the generation that serves may go on
     /// needing it. An error changes nothing.
     pub fn rebind(&mut self, settings: &Settings) -> Result<(), String> {
-        let mut fresh = Vec::new();
+        let mut fresh: Vec<Listener> = Vec::new();
         for asked in &settings.listen {
-            if !self.all.iter().chain(&fresh).any(|listener| listener.asked == *asked) {
+            let open_now = self.all.iter().chain(&fresh).filter(|l| l.asked == *asked).count();
+            if open_now < times_wanted(asked, settings) {
                 fresh.push(open(asked, settings)?);
             }
         }
@@ -68,11 +69,14 @@ impl Listeners {
 
     /// Closes what these settings, which now serve, do not name.
     pub fn retire(&mut self, settings: &Settings) {
-        let all = std::mem::take(&mut self.all);
-        let (kept, gone): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|listener| settings.listen.contains(&listener.asked));
-        gone.iter().for_each(Listener::remove_path);
-        self.all = kept;
+        for listener in std::mem::take(&mut self.all) {
+            let kept = self.all.iter().filter(|kept| kept.asked == listener.asked).count();
+            if kept < times_wanted(&listener.asked, settings) {
+                self.all.push(listener);
+            } else {
+                listener.remove_path();
+            }
+        }
     }
 
     /// The sockets that unit `index` of `count` accepts from.
@@ -151,7 +155,7 @@ impl Listener {
             return Ok(()); // Shared once, shared for good.
         }
         while self.sockets.len() < wanted(settings) {
-            let socket = tcp(address, settings.backlog, true);
+            let socket = another(address, settings.backlog);
             self.sockets.push(socket.map_err(|error| explain(&self.asked, &error))?);
         }
         Ok(())
@@ -183,6 +187,16 @@ fn shares(sockets: usize, index: usize, count: usize) -> impl Iterator<Item = us
     (0..sockets).filter(move |at| at % count == index || index % sockets == *at)
 }
 
+/// How many listeners the settings want for what was asked: each port 0 means a port of its own,
+/// while any other address is there once.
+fn times_wanted(asked: &ListenAddress, settings: &Settings) -> usize {
+    let times = settings.listen.iter().filter(|listen| *listen == asked).count();
+    match asked {
+        ListenAddress::Tcp(address) if address.port() == 0 => times,
+        _ => times.min(1),
+    }
+}
+
 fn is_reuseport(socket: &OwnedFd) -> bool {
     sockopt::socket_reuseport(socket).unwrap_or(false)
 }
@@ -211,28 +225,39 @@ fn open(asked: &ListenAddress, settings: &Settings) -> Result<Listener, String> 
 fn open_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listener> {
     let count = wanted(settings);
     let asked = ListenAddress::Tcp(address);
-    // Bound plainly first: SO_REUSEPORT would let us share a port with another program of the same
-    // user that has it too, and take its connections.
-    let first = tcp(address, settings.backlog, false)?;
+    // Bound without SO_REUSEPORT, which would let us share a port with another program of the same
+    // user that has it too, and take its connections; the others join it afterwards.
+    let first = bound(address, false)?;
+    sockopt::set_socket_reuseport(&first, count > 1)?;
+    listen(&first, length(settings.backlog))?;
     let address = SocketAddr::try_from(getsockname(&first)?)?;
     let mut sockets = vec![first];
-    if count > 1 {
-        sockets.clear();
-        for _ in 0..count {
-            sockets.push(tcp(address, settings.backlog, true)?);
-        }
+    while sockets.len() < count {
+        sockets.push(another(address, settings.backlog)?);
     }
     Ok(Listener { asked, address: ListenAddress::Tcp(address), sockets })
 }
 
 fn open_one(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
-    let socket = tcp(address, backlog, false)?;
+    let socket = bound(address, false)?;
+    listen(&socket, length(backlog))?;
     let found = ListenAddress::Tcp(SocketAddr::try_from(getsockname(&socket)?)?);
     Ok(Listener { asked: ListenAddress::Tcp(address), address: found, sockets: vec![socket] })
 }
 
+/// One more socket of an address that has one.
+fn another(address: SocketAddr, backlog: u32) -> io::Result<OwnedFd> {
+    let socket = bound(address, true)?;
+    listen(&socket, length(backlog))?;
+    Ok(socket)
+}
+
+fn length(backlog: u32) -> i32 {
+    i32::try_from(backlog).unwrap_or(i32::MAX)
+}
+
 /// TCP_NODELAY is inherited by accepted sockets, which saves a call for each.
-fn tcp(address: SocketAddr, backlog: u32, reuseport: bool) -> io::Result<OwnedFd> {
+fn bound(address: SocketAddr, reuseport: bool) -> io::Result<OwnedFd> {
     let family = AddressFamily::from_raw(if address.is_ipv4() { 2 } else { 10 });
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     let socket = socket_with(family, SocketType::STREAM, flags, None)?;
@@ -240,7 +265,6 @@ fn tcp(address: SocketAddr, backlog: u32, reuseport: bool) -> io::Result<OwnedFd
     sockopt::set_socket_reuseport(&socket, reuseport)?;
     sockopt::set_tcp_nodelay(&socket, true)?;
     bind(&socket, &address)?;
-    listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
     Ok(socket)
 }
 
@@ -251,7 +275,7 @@ fn open_unix(path: &Path, backlog: u32) -> io::Result<Listener> {
     bind(&socket, &SocketAddrUnix::new(path)?)?;
     // Who may connect is for the folder to say, as with any server's socket.
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
-    listen(&socket, i32::try_from(backlog).unwrap_or(i32::MAX))?;
+    listen(&socket, length(backlog))?;
     let address = ListenAddress::Unix(path.to_owned());
     Ok(Listener { asked: address.clone(), address, sockets: vec![socket] })
 }

@@ -145,7 +145,7 @@ pub(super) fn view(master: &Master, workers: Vec<WorkerView>, silent: Vec<u32>) 
         listeners: listeners(master),
         workers,
         apps: master.apps.view(now),
-        jobs: Vec::new(),
+        jobs: master.jobs.view(),
         silent_workers: silent,
         last_exits: master.family.last_exits(now),
     }

@@ -201,6 +201,7 @@ impl Master {
 
     fn is_quiet(&self) -> bool {
         self.family.is_quiet()
+            && self.jobs.is_idle()
             && self.questions.next_time().is_none()
             && self.control.as_ref().is_none_or(|control| control.is_quiet())
     }

@@ -1,5 +1,5 @@
-//! `sockeye cron`: what crontab lines mean, when they run, and what is wrong with them. These verbs
-//! ask no master and start no process.
+//! `sockeye cron`: what crontab lines mean, when they run, and what is wrong with them. But for
+//! `list` and `trigger`, these verbs ask no master and start no process.
 
 mod check;
 mod explain;
@@ -14,6 +14,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use schedule::{Crontab, Kind, Options};
 
+use super::jobs;
 use crate::cli::cron::{CronVerb, Reading};
 use crate::cli::output::{Failure, Output};
 use crate::clock;
@@ -28,6 +29,8 @@ pub fn run(out: &mut Output<'_>, verb: CronVerb) -> Result<(), Failure> {
         CronVerb::Explain(args) => explain::run(out, &args),
         CronVerb::Check(args) => check::run(out, &args),
         CronVerb::Simulate(args) => simulate::run(out, &args),
+        CronVerb::List { control, json } => jobs::list(out, control.control.as_deref(), json),
+        CronVerb::Trigger { job, control } => jobs::trigger(out, control.control.as_deref(), &job),
         // It outlives the lock on standard output, and is called before that is taken.
         CronVerb::Run(_) => Ok(()),
     }

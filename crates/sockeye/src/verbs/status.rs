@@ -32,8 +32,13 @@ pub fn run(out: &mut Output<'_>, control: Option<&Path>, as_json: bool) -> Resul
 
 fn print(out: &mut Output<'_>, view: &FamilyView) -> io::Result<()> {
     print_family(out, view)?;
-    print_listeners(out, &view.listeners)?;
-    print_workers(out, &view.workers)?;
+    if !view.listeners.is_empty() {
+        print_listeners(out, &view.listeners)?;
+    }
+    if !view.workers.is_empty() {
+        print_workers(out, &view.workers)?;
+    }
+    print_programs(out, view)?;
     if !view.silent_workers.is_empty() {
         let pids: Vec<String> = view.silent_workers.iter().map(u32::to_string).collect();
         let text = format!("no answer in time from: {}", pids.join(", "));
@@ -52,13 +57,14 @@ fn print_family(out: &mut Output<'_>, view: &FamilyView) -> io::Result<()> {
         age(view.uptime_ms)
     ))?;
     let generations: Vec<String> = view.generations.iter().map(u64::to_string).collect();
-    let rows = [
-        ("config", view.config_file.as_deref().unwrap_or("none").to_owned()),
-        ("root", view.root.as_deref().unwrap_or("the built-in site").to_owned()),
-        ("models", format!("{} + {}", view.process_model, view.io_model)),
-        ("control", view.control.clone()),
-        ("generation", format!("{} (alive: {})", view.generation, generations.join(", "))),
-    ];
+    let mut rows = vec![("config", view.config_file.as_deref().unwrap_or("none").to_owned())];
+    // Programs alone have neither.
+    if !view.listeners.is_empty() {
+        rows.push(("root", view.root.as_deref().unwrap_or("the built-in site").to_owned()));
+        rows.push(("models", format!("{} + {}", view.process_model, view.io_model)));
+    }
+    rows.push(("control", view.control.clone()));
+    rows.push(("generation", format!("{} (alive: {})", view.generation, generations.join(", "))));
     rows.iter()
         .try_for_each(|(name, value)| out.line(format_args!("  {name:10}  {}", escaped(value))))
 }
@@ -79,6 +85,18 @@ fn print_listeners(out: &mut Output<'_>, listeners: &[ListenerView]) -> io::Resu
         table.row(vec![escaped(&listener.address), listener.fd.to_string(), sharing.into(), queue]);
     }
     section(out, &table)
+}
+
+fn print_programs(out: &mut Output<'_>, view: &FamilyView) -> io::Result<()> {
+    if !view.apps.is_empty() {
+        out.line("")?;
+        super::app::print_apps(out, &view.apps)?;
+    }
+    if !view.jobs.is_empty() {
+        out.line("")?;
+        super::jobs::print_jobs(out, &view.jobs)?;
+    }
+    Ok(())
 }
 
 fn print_workers(out: &mut Output<'_>, workers: &[WorkerView]) -> io::Result<()> {

@@ -4,8 +4,12 @@
 //! It has no engine: an epoll instance or a ring must not exist when it forks, since a child would
 //! inherit the one's registrations and share the other's memory. Between the fork and the child's
 //! first step parent and child each close what is not theirs: the parent the connection, the child
-//! the listeners, the master's channel and its siblings' channels. Its children's ends arrive by
-//! signalfd(2), and every one that has ended is reaped before the next connection is accepted.
+//! the listeners, the master's channel and its siblings' channels.
+//!
+//! It ignores SIGCHLD, so that the kernel reaps its children the moment they end (wait(2)): how one
+//! ended is of no use here, and that it ended is told by its channel. An acceptor that waited for
+//! them could not while it forks, and on a machine without a free processor a fork was seen to hang
+//! in the kernel for two seconds, behind a lock that one of its own children held.
 
 use std::collections::HashMap;
 use std::io;
@@ -21,12 +25,13 @@ use control::{
 use engine::Model;
 use rustix::io::Errno;
 use rustix::net::{SocketFlags, accept_with, getpeername};
-use rustix::process::{Resource, Signal, getrlimit};
+use rustix::process::{
+    Pid, PidfdFlags, Resource, Signal, getrlimit, pidfd_open, pidfd_send_signal,
+};
 use serve::Counter;
 use std::sync::atomic::Ordering;
 use sys::fork::Forked;
 use sys::poll::{IN, OUT, PollSet};
-use sys::signal::{SIGCHLD, SignalFd, SignalSet};
 
 use super::inquiry::Inquiries;
 use super::unit::{About, Unit, Work, counters};
@@ -53,20 +58,18 @@ const LISTED_MAX: usize = 1000;
 
 /// Forks for each connection.
 pub fn forking(plan: &Plan, seats: Vec<Seat>, model: Model) -> Result<(), String> {
-    let set = SignalSet::of(&[SIGCHLD]);
-    sys::signal::block(&set).map_err(|e| format!("block SIGCHLD: {e}"))?;
-    let ends = SignalFd::new(&set).map_err(|e| format!("signalfd: {e}"))?;
-    run(plan, seats, model, Some(ends))
+    sys::signal::ignore(sys::signal::SIGCHLD);
+    run(plan, seats, model, Kind::Processes)
 }
 
 /// Makes a thread for each connection.
 pub fn threading(plan: &Plan, seats: Vec<Seat>, model: Model) -> Result<(), String> {
-    run(plan, seats, model, None)
+    run(plan, seats, model, Kind::Threads)
 }
 
-fn run(plan: &Plan, seats: Vec<Seat>, model: Model, ends: Option<SignalFd>) -> Result<(), String> {
+fn run(plan: &Plan, seats: Vec<Seat>, model: Model, kind: Kind) -> Result<(), String> {
     let Some(seat) = seats.into_iter().next() else { return Ok(()) };
-    match Acceptor::new(plan, seat, model, ends)?.work() {
+    match Acceptor::new(plan, seat, model, kind)?.work() {
         Fate::Ended => Ok(()),
         Fate::Child(unit) => {
             // This is the child. Everything of the acceptor's was dropped with it.
@@ -74,6 +77,13 @@ fn run(plan: &Plan, seats: Vec<Seat>, model: Model, ends: Option<SignalFd>) -> R
             sys::fork::exit(i32::from(unit.run().is_err()))
         }
     }
+}
+
+/// What each connection is given.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Processes,
+    Threads,
 }
 
 /// How the loop ends in the process it ends in.
@@ -100,8 +110,7 @@ struct Acceptor {
     about: About,
     channel: Channel<ToWorker>,
     listeners: Vec<OwnedFd>,
-    /// Where children's ends are told of; none when they are threads.
-    ends: Option<SignalFd>,
+    kind: Kind,
     children: HashMap<u64, Child>,
     next_child: u64,
     /// The children's questions to the master, by the id they were passed on with.
@@ -120,20 +129,13 @@ struct Acceptor {
 
 /// What a descriptor of the poll set stands for.
 mod tag {
-    pub const ENDS: u64 = 0;
     pub const MASTER: u64 = 1;
     pub const LISTENER: u64 = 2;
     pub const CHILD: u64 = 1 << 32;
 }
 
 impl Acceptor {
-    fn new(
-        plan: &Plan,
-        seat: Seat,
-        model: Model,
-        ends: Option<SignalFd>,
-    ) -> Result<Acceptor, String> {
-        let is_threads = ends.is_none();
+    fn new(plan: &Plan, seat: Seat, model: Model, kind: Kind) -> Result<Acceptor, String> {
         let channel = Channel::new(seat.channel).map_err(|e| format!("the channel: {e}"))?;
         if let Some(root) = &plan.settings.root {
             // What every child would fail by is better said once and now.
@@ -150,7 +152,7 @@ impl Acceptor {
             },
             channel,
             listeners: seat.listeners,
-            ends,
+            kind,
             children: HashMap::new(),
             next_child: 0,
             questions: HashMap::new(),
@@ -158,7 +160,7 @@ impl Acceptor {
             inquiries: Inquiries::default(),
             started: clock::now(),
             draining: false,
-            limit: children_max(plan.settings.limits.max_children, is_threads),
+            limit: children_max(plan.settings.limits.max_children, kind),
             stop_at: None,
             rest_until: None,
             said_full: false,
@@ -178,13 +180,12 @@ impl Acceptor {
             let mut accepting = false;
             for tag in ready {
                 match tag {
-                    tag::ENDS => {}
                     tag::MASTER => self.obey(),
                     child if child >= tag::CHILD => self.hear(child - tag::CHILD),
                     _ => accepting = true,
                 }
             }
-            self.reap();
+            self.forget_ended();
             self.answer();
             if accepting && let Some(unit) = self.accept() {
                 drop(self);
@@ -202,20 +203,17 @@ impl Acceptor {
         if late {
             for child in self.children.values() {
                 if let Life::Process(pid) = child.life {
-                    process::kill(pid, Signal::KILL);
+                    kill(pid);
                 }
             }
         }
         // Threads end with the process.
-        self.ends.is_none() || self.children.is_empty() || late
+        self.kind == Kind::Threads || self.children.is_empty() || late
     }
 
     /// The tags of what is ready.
     fn wait(&mut self) -> io::Result<Vec<u64>> {
         let mut set = PollSet::default();
-        if let Some(ends) = &self.ends {
-            set.push(ends.as_fd(), IN, tag::ENDS);
-        }
         if !self.channel.closed {
             let write = if self.channel.wants_to_write() { OUT } else { 0 };
             set.push(self.channel.as_fd(), IN | write, tag::MASTER);
@@ -255,25 +253,11 @@ impl Acceptor {
         !full
     }
 
-    /// Takes every child that has ended off the list.
-    fn reap(&mut self) {
-        if let Some(ends) = &self.ends {
-            // The records only woke us; what has ended is asked of the kernel.
-            let _ = ends.read(&mut Vec::new());
-            let mut exits = Vec::new();
-            process::reap(&mut exits);
-            for exit in exits {
-                self.children.retain(
-                    |_, child| !matches!(child.life, Life::Process(pid) if pid == exit.pid),
-                );
-            }
-            return;
-        }
-        // A thread closes its channel last, so joining it waits for nothing.
-        let over: Vec<u64> =
-            self.children.iter().filter(|(_, c)| c.channel.closed).map(|(id, _)| *id).collect();
-        for id in over {
-            if let Some(Child { life: Life::Thread(thread), .. }) = self.children.remove(&id) {
+    /// Takes every child that has ended off the list. A process's last descriptor is closed when it
+    /// has given up its memory; a thread closes its channel last, so joining it waits for nothing.
+    fn forget_ended(&mut self) {
+        for (_, child) in self.children.extract_if(|_, child| child.channel.closed) {
+            if let Life::Thread(thread) = child.life {
                 // A panic was printed; it concerned that connection alone.
                 let _ = thread.join();
             }
@@ -403,15 +387,16 @@ impl Acceptor {
             Ok(begun) => begun,
             Err(error) => return self.cannot(&error),
         };
-        let life = if self.ends.is_some() {
-            match sys::fork::fork() {
+        let life = match self.kind {
+            Kind::Processes => match sys::fork::fork() {
                 Ok(Forked::Child) => return Some(Box::new(unit)),
                 Ok(Forked::Parent { child }) => Ok(Life::Process(child)),
                 Err(error) => Err(error),
+            },
+            Kind::Threads => {
+                let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
+                thread.spawn(move || drop(unit.run())).map(Life::Thread)
             }
-        } else {
-            let thread = std::thread::Builder::new().stack_size(STACK_BYTES);
-            thread.spawn(move || drop(unit.run())).map(Life::Thread)
         };
         match life {
             Ok(life) => self.note(life, channel, &connection),
@@ -458,11 +443,25 @@ impl Acceptor {
     }
 }
 
+/// Kills a child whose channel is open. It may end by itself meanwhile, and is reaped by the kernel
+/// then, so the number is used only through a descriptor of a process that is still our child.
+fn kill(pid: u32) {
+    let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) else { return };
+    let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if process::children().contains(&(pid.as_raw_nonzero().get() as u32)) {
+        // Ended already is as good.
+        let _ = pidfd_send_signal(process, Signal::KILL);
+    }
+}
+
 /// As many children as there are descriptors for. A connection that were accepted with the last one
 /// could only be closed; in the queue it waits for its turn.
-fn children_max(wanted: usize, is_threads: bool) -> usize {
+fn children_max(wanted: usize, kind: Kind) -> usize {
     let limit = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let each = if is_threads { DESCRIPTORS_A_THREAD } else { DESCRIPTORS_A_CHILD };
+    let each = match kind {
+        Kind::Threads => DESCRIPTORS_A_THREAD,
+        Kind::Processes => DESCRIPTORS_A_CHILD,
+    };
     let room = limit.saturating_sub(DESCRIPTORS_OWN) / each;
     wanted.min(usize::try_from(room).unwrap_or(usize::MAX)).max(1)
 }

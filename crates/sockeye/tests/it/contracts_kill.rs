@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::net::getsockname;
-use testkit::{Address, Peer, Signal, tree};
+use testkit::{Address, Peer, Reaping, Signal, tree};
 
-use crate::contracts_kit::{Reaping, client_ports, freeze, signal};
+use crate::contracts_kit::{client_ports, expect_none_neglected, freeze, signal};
 use crate::harness::{Server, Site, eventually};
 
 const WORKERS: usize = 3;
@@ -122,7 +122,7 @@ fn a_killed_worker_takes_only_its_own_connections_along() {
         (killed, seen)
     });
     eventually("every worker has a successor", || server.workers().len() == WORKERS);
-    let watched = reaping.expect_none_old("killed workers");
+    let watched = expect_none_neglected(reaping, "killed workers");
     let answered: u64 = seen.iter().map(|seen| seen.answered).sum();
     let lost: Vec<u16> = seen.iter().flat_map(|seen| seen.lost.iter().copied()).collect();
     let held: usize = killed.iter().map(BTreeSet::len).sum();
@@ -135,7 +135,8 @@ fn a_killed_worker_takes_only_its_own_connections_along() {
     assert!(waits.iter().all(|wait| *wait <= SUCCESSOR_WAIT_MS_MAX), "{waits:?}");
     let strange: Vec<_> = lost.iter().filter(|port| !ports.contains(port)).collect();
     assert!(strange.is_empty(), "lost on connections that no killed worker had: {strange:?}");
-    assert!(watched.family_max <= WORKERS, "{watched:?}");
+    // A look is no instant: one that is killed in its midst may be counted with its successor.
+    assert!(watched.family_max <= WORKERS + 1, "{watched:?}");
     assert!(tree::zombies(server.pid()).is_empty());
     server.stop();
 }

@@ -1,26 +1,20 @@
 //! What the tests of the contracts share: reloads and their end, descriptor counts, signals by
 //! process id, and which client ports a worker holds (proc(5): /proc/PID/fd, /proc/net/tcp).
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use testkit::load::{Expect, Plan, Report};
-use testkit::{Address, tree};
+use testkit::{Address, NEGLECT_MAX, Reaped, Reaping, tree};
 
 use crate::harness::{Server, Site, eventually};
 
 /// The longest that any load of these tests goes on.
 const LOAD_MAX: Duration = Duration::from_secs(120);
-/// How old a zombie may be seen to be, by the project's promise.
-const ZOMBIE_AGE_MAX: Duration = Duration::from_millis(10);
-/// Between two looks at the family.
-const LOOK_EVERY: Duration = Duration::from_millis(2);
 
 /// Many clients asking for `/1k.bin`, half of which come anew for every request.
 pub fn plan(address: &Address, site: &Site) -> Plan {
@@ -145,94 +139,10 @@ pub fn expect_closed(server: &Server, path: &Path) {
     });
 }
 
-/// Looks for zombies in a family, over and over, from outside.
-///
-/// A parent that is awake and finds no free processor cannot reap, so the time that the kernel says
-/// it has waited for one (the second number of /proc/PID/schedstat) is taken off a zombie's age:
-/// what is left is what the parent itself let pass.
-pub struct Reaping {
-    stop: Arc<AtomicBool>,
-    thread: JoinHandle<Reaped>,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Reaped {
-    pub looks: u64,
-    pub zombies: u64,
-    /// From the first to the last look that met it.
-    pub oldest: Duration,
-    /// The same without the parent's wait for a processor.
-    pub oldest_unexcused: Duration,
-    pub family_max: usize,
-}
-
-struct Zombie {
-    parent: u32,
-    waited: Duration,
-    first: Instant,
-    last: Instant,
-}
-
-impl Reaping {
-    pub fn watch(pid: u32) -> Reaping {
-        let stop = Arc::new(AtomicBool::new(false));
-        let theirs = Arc::clone(&stop);
-        let thread = std::thread::spawn(move || look_for_zombies(pid, &theirs));
-        Reaping { stop, thread }
-    }
-
-    /// Nothing is a zombie now, and nobody was one for longer than allowed.
-    pub fn expect_none_old(self, what: &str) -> Reaped {
-        self.stop.store(true, Ordering::Relaxed);
-        let seen = self.thread.join().unwrap();
-        eprintln!("{what}: {seen:?}");
-        assert!(seen.oldest_unexcused <= ZOMBIE_AGE_MAX, "{what}: {seen:?}");
-        seen
-    }
-}
-
-fn look_for_zombies(pid: u32, stop: &AtomicBool) -> Reaped {
-    let mut seen = Reaped::default();
-    let mut met: HashMap<tree::Member, Zombie> = HashMap::new();
-    let begin = Instant::now();
-    while begin.elapsed() < LOAD_MAX && !(stop.load(Ordering::Relaxed) && met.is_empty()) {
-        let (family, zombies) = tree::descendants_and_zombies(pid);
-        let now = Instant::now();
-        met.retain(|member, zombie| {
-            let stays = zombies.contains(member);
-            if !stays {
-                seen.note(zombie);
-            }
-            stays
-        });
-        for member in zombies {
-            if let Some(zombie) = met.get_mut(&member) {
-                zombie.last = now;
-            } else if let Ok(stat) = tree::stat(member.pid) {
-                seen.zombies += 1;
-                let (parent, waited) = (stat.parent, waited_for_processor(stat.parent));
-                met.insert(member, Zombie { parent, waited, first: now, last: now });
-            }
-        }
-        seen.looks += 1;
-        seen.family_max = seen.family_max.max(family);
-        std::thread::sleep(LOOK_EVERY);
-    }
-    met.values().for_each(|zombie| seen.note(zombie));
+/// Nobody is a zombie now, and no parent has let one be for longer than allowed.
+pub fn expect_none_neglected(reaping: Reaping, what: &str) -> Reaped {
+    let seen = reaping.end();
+    eprintln!("{what}: {seen:?}");
+    assert!(seen.neglect_max <= NEGLECT_MAX, "{what}: {seen:?}");
     seen
-}
-
-impl Reaped {
-    fn note(&mut self, zombie: &Zombie) {
-        let age = zombie.last - zombie.first;
-        let waited = waited_for_processor(zombie.parent).saturating_sub(zombie.waited);
-        self.oldest = self.oldest.max(age);
-        self.oldest_unexcused = self.oldest_unexcused.max(age.saturating_sub(waited));
-    }
-}
-
-fn waited_for_processor(pid: u32) -> Duration {
-    let text = fs::read_to_string(format!("/proc/{pid}/schedstat")).unwrap_or_default();
-    let waited = text.split_whitespace().nth(1).and_then(|number| number.parse().ok());
-    Duration::from_nanos(waited.unwrap_or(0))
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testkit::load::{Plan, run};
 
-use crate::harness::Server;
+use crate::harness::{Server, WAIT};
 
 #[test]
 fn no_request_is_lost_when_signals_are() {
@@ -18,9 +18,10 @@ fn no_request_is_lost_when_signals_are() {
         connections: 32,
         requests: 3000,
         reconnect_every: Some(10),
+        duration: WAIT,
         ..Plan::new(server.address().clone(), "/style.css")
     };
     let report = run(&plan).unwrap();
-    assert_eq!((report.failed(), report.ok), (0, 3000), "{report:?}");
+    assert_eq!((report.failed(), report.ok), (0, 3000), "{report}");
     server.stop();
 }

@@ -123,9 +123,9 @@ fn turn(row: &Row, contender: &Contender, started: &Started, effort: &Effort) ->
         processor: effort.processor,
         ..Plan::new(started.address.clone(), row.target)
     };
-    let before = tree::cpu_time(started.child.pid())?;
+    let before = started.cpu_time()?;
     let report = load::start(plan).wait()?;
-    let after = tree::cpu_time(started.child.pid())?;
+    let after = started.cpu_time()?;
     if report.answered() == 0 {
         return Err(Failure::Failed(format!("no request was answered: {report}")));
     }

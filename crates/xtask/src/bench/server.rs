@@ -17,7 +17,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use tempfile::TempDir;
-use testkit::{Address, Child, Peer, processor};
+use testkit::{Address, Child, Peer, processor, tree};
 
 use crate::clock;
 use crate::failure::{Failure, Result};
@@ -71,7 +71,20 @@ pub struct Place {
 pub struct Started {
     pub child: Child,
     pub address: Address,
+    /// Where a processor's whole time has to stand for the family's, which the children of an
+    /// acceptor that lets the kernel reap them take with them (getrusage(2), `RUSAGE_CHILDREN`).
+    counted_by_processor: Option<usize>,
     _folder: TempDir,
+}
+
+impl Started {
+    /// Processor time that the family has used since some instant, always the same.
+    pub fn cpu_time(&self) -> Result<Duration> {
+        Ok(match self.counted_by_processor {
+            Some(processor) => processor::busy(processor)?,
+            None => tree::cpu_time(self.child.pid())?,
+        })
+    }
 }
 
 impl Contender {
@@ -91,6 +104,10 @@ impl Contender {
 
     pub fn rival(name: &str, kind: Kind) -> Contender {
         Contender { name: name.to_owned(), kind, connections: None }
+    }
+
+    fn forks(&self) -> bool {
+        matches!(self.kind, Kind::Sockeye { process_model: "fork-per-connection", .. })
     }
 
     pub fn is_sockeye(&self) -> bool {
@@ -140,7 +157,8 @@ impl Contender {
             _ => Address::Tcp(SocketAddr::from(([127, 0, 0, 1], port))),
         };
         await_answer(&mut child, &address)?;
-        Ok(Started { child, address, _folder: folder })
+        let counted_by_processor = place.processor.filter(|_| self.forks());
+        Ok(Started { child, address, counted_by_processor, _folder: folder })
     }
 
     fn program(&self, place: &Place) -> Option<PathBuf> {

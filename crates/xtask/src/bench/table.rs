@@ -132,7 +132,8 @@ Written by `cargo xtask bench`; the raw data of every turn is in [serve.json](se
 
 **What is measured.** The processor time (user and system) that the whole server family uses for
 one request, as the operating system accounts it (`/proc/PID/stat` and `schedstat`, children that
-were reaped included), and its ratio to nginx in the same run. Requests a second are those of one
+were reaped included; for fork-per-connection, whose children the kernel reaps, all that their
+processor did), and its ratio to nginx in the same run. Requests a second are those of one
 server processor that is busy, under 64 connections. For idle connections it is the growth of the
 private memory (`Private_Clean` + `Private_Dirty` of `smaps_rollup`) of all the server's processes
 over the connections that were opened, each of which had one response; what the kernel holds for a

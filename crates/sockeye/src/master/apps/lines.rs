@@ -1,27 +1,18 @@
 //! What apps print: the last lines of each are kept for `sockeye app logs`; all go to the app's
-//! file, or to the master's standard output with the name in front.
-//!
-//! The master must not wait for whoever reads its output. So it asks before each write whether
-//! there is room (poll(2): a pipe is writable when PIPE_BUF bytes fit, pipe(7)), writes no more
-//! than that at once, and counts what it has to drop.
+//! file, or to the master's log with the name in front.
 
 use std::collections::VecDeque;
-use std::time::Duration;
 
 use process::output::{Piece, escaped};
-use sys::poll::{OUT, PollSet};
 
 use super::Kept;
 use crate::cli::output::warn;
+use crate::log::Log;
 use crate::settings::ProgramOutput;
 
 /// Kept of each app.
 const LINES_MAX: usize = 1000;
 const BYTES_MAX: usize = 64 << 10;
-/// What a pipe takes without waiting when it is writable.
-const WRITE_BYTES: usize = 4096;
-/// What may wait for room.
-const WAITING_BYTES_MAX: usize = 256 << 10;
 
 /// The last lines of one app, numbered from 0.
 #[derive(Default)]
@@ -50,50 +41,6 @@ impl Lines {
     }
 }
 
-/// The master's standard output.
-#[derive(Default)]
-pub struct Log {
-    waiting: Vec<u8>,
-    dropped: u64,
-}
-
-impl Log {
-    fn push(&mut self, line: &str) {
-        if self.waiting.len() + line.len() > WAITING_BYTES_MAX {
-            self.flush();
-        }
-        if self.waiting.len() + line.len() > WAITING_BYTES_MAX {
-            self.dropped += 1;
-        } else {
-            self.waiting.extend_from_slice(line.as_bytes());
-        }
-    }
-
-    /// Writes what there is room for.
-    pub fn flush(&mut self) {
-        let mut written = 0;
-        while written < self.waiting.len() && is_writable() {
-            let end = self.waiting.len().min(written + WRITE_BYTES);
-            match rustix::io::write(rustix::stdio::stdout(), &self.waiting[written..end]) {
-                Ok(count @ 1..) => written += count,
-                // Closed: there is nobody left to read.
-                Ok(0) | Err(_) => written = self.waiting.len(),
-            }
-        }
-        self.waiting.drain(..written);
-        if self.dropped > 0 && self.waiting.is_empty() {
-            warn(&format!("{} lines of apps were dropped: nobody read them", self.dropped));
-            self.dropped = 0;
-        }
-    }
-}
-
-fn is_writable() -> bool {
-    let mut set = PollSet::default();
-    set.push(rustix::stdio::stdout(), OUT, 0);
-    set.wait(Some(Duration::ZERO)).is_ok() && set.ready().next().is_some()
-}
-
 /// Where a piece of output goes.
 pub struct Sink<'a> {
     kept: Option<&'a mut Kept>,
@@ -113,7 +60,7 @@ impl<'a> Sink<'a> {
         let to_log = self.kept.as_ref().is_none_or(|k| k.app.output == ProgramOutput::Log);
         let text = escaped(piece.text);
         if to_log {
-            self.log.push(&format!("{} | {text}\n", self.prefix));
+            self.log.line(&self.prefix, piece.text);
         }
         let Some(kept) = &mut self.kept else { return };
         if let Some(file) = &mut kept.file {

@@ -5,10 +5,11 @@ use std::os::fd::AsFd;
 
 use process::output;
 use process::supervisor::{Event, InstanceId};
-use process::{Account, Program, Resource, Rlimit, Signal, Stream};
+use process::{Account, Program, Signal, Stream};
 
 use super::{Apps, Instance, Tap, lower};
 use crate::config::account;
+use crate::jobs::configured::limits;
 use crate::settings::{Place, ProgramOutput, Readiness};
 
 /// The variable that marks what belongs to an instance.
@@ -101,26 +102,4 @@ fn environment(place: &Place) -> Vec<(OsString, OsString)> {
         all.push((name.into(), value.into()));
     }
     all
-}
-
-fn limits(place: &Place) -> Vec<(Resource, Rlimit)> {
-    let limit = |(name, value): &(String, u64)| {
-        let resource = match name.as_str() {
-            "as" => Resource::As,
-            "core" => Resource::Core,
-            "cpu" => Resource::Cpu,
-            "data" => Resource::Data,
-            "fsize" => Resource::Fsize,
-            "locks" => Resource::Locks,
-            "memlock" => Resource::Memlock,
-            "nice" => Resource::Nice,
-            "nofile" => Resource::Nofile,
-            "nproc" => Resource::Nproc,
-            "rtprio" => Resource::Rtprio,
-            "stack" => Resource::Stack,
-            _ => return None, // The configuration takes no other name.
-        };
-        Some((resource, Rlimit { current: Some(*value), maximum: Some(*value) }))
-    };
-    place.limits.iter().filter_map(limit).collect()
 }

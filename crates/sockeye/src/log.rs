@@ -1,6 +1,6 @@
-//! The log of an init: a line for each line of a job, and for what there is to say about one.
+//! The log of a master or an init: a line for each line of a program, and for what there is to say.
 //!
-//! An init must not sleep because nobody reads its log: children would not be reaped. So a
+//! Who reaps must not sleep because nobody reads its log: children would not be reaped. So a
 //! descriptor is written to only when poll(2) says that it takes [`PIECE_BYTES`], which a pipe then
 //! does without blocking (pipe(7), `PIPE_BUF`); the rest waits here, and what does not fit is
 //! counted and left out.
@@ -35,9 +35,9 @@ impl Log {
         Log { fd, waiting: VecDeque::new(), left_out: 0, gone: false }
     }
 
-    /// A line that a job has printed.
-    pub fn line(&mut self, job: &str, bytes: &[u8]) {
-        self.add(&format!("{job}: {}\n", escaped(bytes)));
+    /// A line that a program has printed.
+    pub fn line(&mut self, name: &str, bytes: &[u8]) {
+        self.add(&format!("{name}: {}\n", escaped(bytes)));
     }
 
     /// What there is to say about a job.
