@@ -4,6 +4,7 @@
 //! descriptor; the text `socket:[INODE]` is the whole fact. No stat, no fdinfo, no full paths.
 
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::bytes;
 use crate::collect::bpf;
@@ -29,24 +30,48 @@ impl Holders {
         &rest[..count]
     }
 
+    fn add(&mut self, other: Holders) {
+        self.list.extend(other.list);
+        self.denied += other.denied;
+        self.seen += other.seen;
+    }
+
     pub fn sort(&mut self) {
         self.list.sort_unstable();
     }
 }
 
+/// Two threads take the processes one by one: the kernel's work for each is its own.
+const THREADS: usize = 2;
+
 /// Scans every process of the source.
 pub fn scan(source: &Source) -> Holders {
+    let mut pids = Vec::new();
+    let mut room = source::list_room();
+    let _ = source::each_number(source.root(), &mut room, |pid, _| pids.push(pid));
+    let next = AtomicUsize::new(0);
+    let mut holders = std::thread::scope(|scope| {
+        let work = || scan_some(source, &pids, &next);
+        let others: Vec<_> = (1..THREADS).map(|_| scope.spawn(work)).collect();
+        let mut own = work();
+        others.into_iter().filter_map(|other| other.join().ok()).for_each(|other| own.add(other));
+        own
+    });
+    holders.sort();
+    holders
+}
+
+/// Scans processes until none is left that nobody has taken.
+fn scan_some(source: &Source, pids: &[u32], next: &AtomicUsize) -> Holders {
     let mut holders = Holders::default();
     let mut room = source::list_room();
-    let mut fd_room = source::list_room();
-    let _ = source::each_number(source.root(), &mut room, |pid, name| {
-        match scan_process(source.root(), pid, name, &mut fd_room, &mut holders.list) {
+    while let Some(pid) = pids.get(next.fetch_add(1, Ordering::Relaxed)) {
+        match scan_process(source.root(), *pid, &mut room, &mut holders.list) {
             Ok(()) => holders.seen += 1,
             Err(Missing::Denied) => holders.denied += 1,
             Err(Missing::Gone | Missing::Failed(_)) => {}
         }
-    });
-    holders.sort();
+    }
     holders
 }
 
@@ -62,13 +87,12 @@ pub fn from_records(records: &bpf::Records) -> Holders {
 fn scan_process(
     root: BorrowedFd<'_>,
     pid: u32,
-    name: &std::ffi::CStr,
     room: &mut [std::mem::MaybeUninit<u8>],
     into: &mut Vec<SocketHolder>,
 ) -> Result<(), Missing> {
     let mut path = [0u8; 16];
-    let digits = name.to_bytes();
-    let path = fd_path(digits, &mut path).ok_or(Missing::Gone)?;
+    let digits = bytes::Digits::new(u64::from(pid));
+    let path = fd_path(digits.as_bytes(), &mut path).ok_or(Missing::Gone)?;
     let directory = source::open_dir(root, path)?;
     let mut link_room = source::link_room();
     let mut denied = false;

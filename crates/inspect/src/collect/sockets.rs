@@ -140,7 +140,11 @@ const TABLES: [(Protocol, bool, &CStr); 10] = [
 
 impl Reader<'_> {
     fn inet_tables(&mut self, want: &Want, arena: &mut Arena) {
+        let both = want.tcp && want.v4 && want.v6 && self.tcp_diag(want, arena);
         for (protocol, v6, name) in TABLES {
+            if both && protocol == Protocol::Tcp {
+                continue;
+            }
             let wanted = match protocol {
                 Protocol::Tcp => want.tcp,
                 Protocol::Udp => want.udp,
@@ -156,6 +160,32 @@ impl Reader<'_> {
                 self.inet_text(protocol, name);
             }
         }
+    }
+
+    /// TCP of both families in one dump, IPv4 first; false where sock_diag does not answer.
+    fn tcp_diag(&mut self, want: &Want, arena: &mut Arena) -> bool {
+        let Some(socket) = &mut self.diag else { return false };
+        let rows = &mut self.sockets.inet;
+        let mut rows6 = Vec::new();
+        let request = diag::tcp_request(want.states, want.attributes.unwrap_or(0));
+        let done = socket.dump(&request, |payload| {
+            let Some((mut row, rest)) = diag::inet(payload, Protocol::Tcp) else { return };
+            if want.attributes.is_some() {
+                row.attributes = arena.push(rest);
+            }
+            if row.is_v6() {
+                row.v6only = diag::is_v6only(rest);
+                rows6.push(row);
+            } else {
+                rows.push(row);
+            }
+        });
+        if done {
+            rows.append(&mut rows6);
+        } else {
+            rows.clear();
+        }
+        done
     }
 
     /// False where sock_diag does not answer for this table.

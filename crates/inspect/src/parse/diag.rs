@@ -11,6 +11,7 @@ use crate::model::{Inet, OtherFamily, OtherSocket, Protocol, TcpState};
 
 const HEADER_BYTES: usize = 16;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const TCPDIAG_GETSOCK: u16 = 18;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 0x1;
@@ -67,6 +68,18 @@ pub fn inet_request(
         message.extend_from_slice(&REQUEST_BYTECODE.to_ne_bytes());
         message.extend_from_slice(bytecode);
     }
+    finish(message)
+}
+
+/// A dump request for TCP of both families at once, by the older `struct inet_diag_req`: the kernel
+/// walks its table of connections, large even when it is empty, once instead of twice.
+pub fn tcp_request(states: u32, extensions: u8) -> Vec<u8> {
+    let mut message = header(16 + 60);
+    message[4..6].copy_from_slice(&TCPDIAG_GETSOCK.to_ne_bytes());
+    message.extend_from_slice(&[0, 0, 0, extensions]);
+    message.extend_from_slice(&[0; 48]);
+    message.extend_from_slice(&states.to_ne_bytes());
+    message.extend_from_slice(&0u32.to_ne_bytes());
     finish(message)
 }
 
