@@ -236,7 +236,6 @@ pub struct Process {
     pub ppid: u32,
     pub pgid: i32,
     pub uid: u32,
-    pub state: u8,
     pub command: Text,
     /// The name of the thread, where `tid` is not 0.
     pub task_command: Text,

@@ -38,15 +38,16 @@ const PROCESSES_MANY: u64 = 700;
 
 /// What BPF says of all descriptors, where it is asked for or pays, and answers.
 fn records(source: &Source, collector: Collector, scope: bpf::Scope) -> Option<bpf::Records> {
-    let wanted = match collector {
-        Collector::Proc => false,
-        Collector::Bpf => true,
-        Collector::Auto => is_large(source),
-    };
-    if !wanted || !source.is_live() {
-        return None;
-    }
-    bpf::collect(scope).ok()
+    if pays(source, collector) { bpf::collect(scope).ok() } else { None }
+}
+
+fn pays(source: &Source, collector: Collector) -> bool {
+    source.is_live()
+        && match collector {
+            Collector::Proc => false,
+            Collector::Bpf => true,
+            Collector::Auto => is_large(source),
+        }
 }
 
 fn is_large(source: &Source) -> bool {
@@ -59,11 +60,13 @@ fn is_large(source: &Source) -> bool {
     read.is_ok() && counters::pair(&text, b"sockets:", b"used") >= SOCKETS_MANY
 }
 
-/// What BPF says for a listing of files; nothing where /proc is to be read.
+/// What BPF says for a listing of files, of `all` kinds or of sockets only; nothing where /proc is
+/// to be read.
 pub fn file_records(
     source: &Source,
     collector: Collector,
     want: &Want<'_>,
+    all: bool,
 ) -> Option<bpf::Records> {
     let few = want.pids.is_some_and(|pids| pids.len() < PIDS_FEW);
     // Close-on-exec belongs to the descriptor, which BPF does not show: where flags are asked,
@@ -71,7 +74,18 @@ pub fn file_records(
     if collector == Collector::Auto && (few || want.offsets) {
         return None;
     }
-    records(source, collector, bpf::Scope::Everything)
+    let all = all && want.pids.is_none();
+    if !pays(source, collector) {
+        return None;
+    }
+    let files = || bpf::collect(bpf::Scope::Everything).ok();
+    if !all {
+        return files();
+    }
+    let (tasks, records) = both(|| bpf::collect_tasks().ok(), files);
+    let mut records = records?;
+    records.tasks = tasks.flatten();
+    Some(records)
 }
 
 /// So many processes by number are opened one by one.

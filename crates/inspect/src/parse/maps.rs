@@ -9,11 +9,20 @@ use crate::bytes;
 /// One mapping of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mapping<'a> {
+    /// `START-END`, in hexadecimal.
+    pub range: &'a [u8],
     pub device: u64,
     pub inode: u64,
     /// Without the mark of a deleted file.
     pub path: &'a [u8],
     pub deleted: bool,
+}
+
+impl Mapping<'_> {
+    /// Its first address.
+    pub fn start(&self) -> Option<u64> {
+        bytes::hex(self.range.split(|b| *b == b'-').next()?)
+    }
 }
 
 /// Calls `each` with every mapping that has a file.
@@ -30,7 +39,7 @@ const DELETED: &[u8] = b" (deleted)";
 fn parse_line(line: &[u8]) -> Option<Mapping<'_>> {
     // Anonymous memory, the most of it, ends in "00:00 0 " and maybe a name in brackets.
     let mut rest = line;
-    let _range = field(&mut rest)?;
+    let range = field(&mut rest)?;
     let _permissions = field(&mut rest)?;
     let _offset = field(&mut rest)?;
     let device = field(&mut rest)?;
@@ -43,7 +52,7 @@ fn parse_line(line: &[u8]) -> Option<Mapping<'_>> {
         return None;
     }
     let kept = path.strip_suffix(DELETED).filter(|kept| !kept.is_empty());
-    Some(Mapping { device, inode, path: kept.unwrap_or(path), deleted: kept.is_some() })
+    Some(Mapping { range, device, inode, path: kept.unwrap_or(path), deleted: kept.is_some() })
 }
 
 fn field<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {

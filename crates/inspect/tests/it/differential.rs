@@ -110,6 +110,10 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
         }
     }
     check_collectors(Tool::Lsof, &["-nP", "-p", pids]);
+    // All processes but this one, whose descriptors are the collectors' own.
+    let others = format!("^{}", std::process::id());
+    check_collectors(Tool::Lsof, &["-nPR", "-g", "-p", &others]);
+    check_collectors(Tool::Lsof, &["-nP", "-U"]);
     check_collectors(Tool::Netstat, &["-anp"]);
     check_collectors(Tool::Ss, &["-tanp"]);
 }

@@ -83,7 +83,7 @@ fn list(
         writeln!(err, "lsof: collector: {}", facts.snapshot.collector)?;
     }
     let rows = selection.rows(&facts);
-    let mut page = Vec::with_capacity(rows.len() * 96 + 256);
+    let mut page = Vec::with_capacity(rows.len() * 112 + 256);
     if options.terse {
         text::pids(&facts, &rows, &mut page);
     } else if let Some(fields) = &options.fields {
@@ -114,7 +114,7 @@ fn collect_facts(source: &Source, options: &Options, selection: &mut Selection) 
     let tables = selection.sockets();
     let beside = || {
         collect::both(
-            || collect::file_records(source, options.collector, &want),
+            || collect::file_records(source, options.collector, &want, selection.shows_files()),
             || if selection.shows_files() { files::read_locks(source) } else { Vec::new() },
         )
     };

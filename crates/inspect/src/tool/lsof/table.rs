@@ -1,9 +1,9 @@
-//! lsof's table: every row is rendered once into a scratch buffer, which gives the widths; then the
-//! rows are laid out. `COMMAND PID [TID TASKCMD] [PPID] [PGID] USER FD TYPE ... NAME`.
-
-use std::ops::Range;
+//! lsof's table: every row but its name is rendered once into a scratch buffer, which gives the
+//! widths; then the rows are laid out. `COMMAND PID [TID TASKCMD] [PPID] [PGID] USER FD TYPE ...
+//! NAME`.
 
 use crate::bytes::{push_blanks, push_dec, push_hex, push_left, push_right, push_signed};
+use crate::collect;
 use crate::model::{OpenFile, Process};
 use crate::tool::lsof::options::{FlagStyle, Options};
 use crate::tool::lsof::row::{self, Row};
@@ -54,9 +54,8 @@ struct Table<'a> {
     facts: &'a Facts,
     options: &'a Options,
     scratch: Vec<u8>,
-    /// Where each cell of each row ends in the scratch; the name is one more.
-    cells: Vec<[u32; COLUMNS.len() + 1]>,
-    starts: Vec<u32>,
+    /// The rows, where each begins in the scratch, and where each cell ends from there.
+    rows: Vec<(Row, u32, [u16; COLUMNS.len()])>,
     widths: [usize; COLUMNS.len()],
     shown: [bool; COLUMNS.len()],
     command_limit: usize,
@@ -66,24 +65,32 @@ pub fn print(facts: &Facts, options: &Options, rows: &[Row], out: &mut Vec<u8>) 
     if rows.is_empty() {
         return;
     }
-    let mut table = Table {
-        facts,
-        options,
-        scratch: Vec::with_capacity(rows.len() * 64),
-        cells: Vec::with_capacity(rows.len()),
-        starts: Vec::with_capacity(rows.len()),
-        widths: COLUMNS.map(|column| title(column, options).len()),
-        shown: COLUMNS.map(|column| is_shown(column, facts, options, rows)),
-        command_limit: match options.command_width {
-            None => COMMAND_WIDTH_DEFAULT,
-            Some(0) => usize::MAX,
-            Some(width) => width.max("COMMAND".len()),
-        },
+    let shown = COLUMNS.map(|column| is_shown(column, facts, options, rows));
+    let parts = if rows.len() < ROWS_SHARED_MIN { 1 } else { 2 };
+    let (one, other) = rows.split_at(rows.len() / parts);
+    let part = |rows: &[Row]| {
+        let mut table = Table::new(facts, options, shown, rows.len());
+        rows.iter().for_each(|row| table.add(*row));
+        table
     };
-    rows.iter().for_each(|row| table.add(*row));
-    table.header(out);
-    (0..table.cells.len()).for_each(|index| table.lay_out(index, out));
+    let (other, mut one) = collect::both(|| part(other), || part(one));
+    let Some(mut other) = other else { return };
+    for (one, other) in one.widths.iter_mut().zip(&mut other.widths) {
+        *one = (*one).max(*other);
+        *other = *one;
+    }
+    one.header(out);
+    let rest = |out: &mut Vec<u8>, table: &Table<'_>| {
+        table.rows.iter().for_each(|row| table.lay_out(row, out));
+    };
+    let mut page = Vec::with_capacity(other.rows.len() * ROW_BYTES_USUAL);
+    collect::both(|| rest(&mut page, &other), || rest(out, &one));
+    out.append(&mut page);
 }
+
+/// From so many rows on, two threads share the work.
+const ROWS_SHARED_MIN: usize = 4096;
+const ROW_BYTES_USUAL: usize = 112;
 
 fn title(column: Column, options: &Options) -> &'static [u8] {
     match column {
@@ -121,25 +128,45 @@ fn is_shown(column: Column, facts: &Facts, options: &Options, rows: &[Row]) -> b
     }
 }
 
-impl Table<'_> {
+impl<'a> Table<'a> {
+    fn new(
+        facts: &'a Facts,
+        options: &'a Options,
+        shown: [bool; COLUMNS.len()],
+        rows: usize,
+    ) -> Table<'a> {
+        Table {
+            facts,
+            options,
+            scratch: Vec::with_capacity(rows * 48),
+            rows: Vec::with_capacity(rows),
+            widths: COLUMNS.map(|column| title(column, options).len()),
+            shown,
+            command_limit: match options.command_width {
+                None => COMMAND_WIDTH_DEFAULT,
+                Some(0) => usize::MAX,
+                Some(width) => width.max("COMMAND".len()),
+            },
+        }
+    }
+
     fn add(&mut self, row: Row) {
         let snapshot = &self.facts.snapshot;
         let Some(process) = snapshot.processes.get(row.process as usize) else { return };
         let Some(file) = snapshot.files.get(row.file as usize) else { return };
         let socket = row::socket(file, snapshot);
-        self.starts.push(self.scratch.len() as u32);
-        let mut ends = [0; COLUMNS.len() + 1];
+        let begin = self.scratch.len();
+        let mut ends = [0; COLUMNS.len()];
         for (index, column) in COLUMNS.into_iter().enumerate() {
             let start = self.scratch.len();
             if self.shown[index] {
                 self.cell(column, process, file, &socket);
             }
-            ends[index] = self.scratch.len() as u32;
-            self.widths[index] = self.widths[index].max(self.scratch.len() - start);
+            let end = self.scratch.len();
+            ends[index] = u16::try_from(end - begin).unwrap_or(u16::MAX);
+            self.widths[index] = self.widths[index].max(end - start);
         }
-        row::push_name(&mut self.scratch, self.facts, self.options, file, &socket, true);
-        ends[COLUMNS.len()] = self.scratch.len() as u32;
-        self.cells.push(ends);
+        self.rows.push((row, begin as u32, ends));
     }
 
     fn cell(
@@ -213,23 +240,22 @@ impl Table<'_> {
         out.extend_from_slice(b" NAME\n");
     }
 
-    fn lay_out(&self, index: usize, out: &mut Vec<u8>) {
-        let ends = &self.cells[index];
-        let mut start = self.starts[index];
+    fn lay_out(&self, (row, begin, ends): &(Row, u32, [u16; COLUMNS.len()]), out: &mut Vec<u8>) {
+        let cells = self.scratch.get(*begin as usize..).unwrap_or_default();
+        let mut start = 0;
         for (at, column) in COLUMNS.into_iter().enumerate() {
-            let cell = self.text(start..ends[at]);
-            start = ends[at];
+            let end = usize::from(ends[at]);
             if self.shown[at] {
-                self.put(at, column, cell, out);
+                self.put(at, column, cells.get(start..end).unwrap_or_default(), out);
             }
+            start = end;
         }
         out.push(b' ');
-        out.extend_from_slice(self.text(start..ends[COLUMNS.len()]));
+        if let Some(file) = self.facts.snapshot.files.get(row.file as usize) {
+            let socket = row::socket(file, &self.facts.snapshot);
+            row::push_name(out, self.facts, self.options, file, &socket, true);
+        }
         out.push(b'\n');
-    }
-
-    fn text(&self, range: Range<u32>) -> &[u8] {
-        self.scratch.get(range.start as usize..range.end as usize).unwrap_or_default()
     }
 
     fn put(&self, index: usize, column: Column, cell: &[u8], out: &mut Vec<u8>) {
