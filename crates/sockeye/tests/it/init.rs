@@ -10,6 +10,9 @@ use testkit::{Child, Signal, Watch, tree};
 
 use crate::harness::{WAIT, eventually, sockeye};
 
+/// Runs that are started before the first is waited for.
+const ABREAST: usize = 16;
+
 fn run(words: &[&str]) -> Output {
     sockeye(&["run"]).args(words).output().unwrap()
 }
@@ -20,8 +23,14 @@ fn sh(script: &str) -> Output {
 
 #[test]
 fn the_exit_status_is_the_commands() {
-    for code in 0..=255 {
-        assert_eq!(sh(&format!("exit {code}")).status.code(), Some(code));
+    for codes in (0..=255).collect::<Vec<i32>>().chunks(ABREAST) {
+        let start = |code: &i32| {
+            let script = format!("exit {code}");
+            (sockeye(&["run", "--", "sh", "-c", &script]).spawn().unwrap(), *code)
+        };
+        for (mut child, code) in codes.iter().map(start).collect::<Vec<_>>() {
+            assert_eq!(child.wait().unwrap().code(), Some(code));
+        }
     }
     for signal in [1, 2, 9, 15, 34] {
         let output = sh(&format!("kill -{signal} $$"));
