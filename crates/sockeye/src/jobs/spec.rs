@@ -61,10 +61,9 @@ pub enum Output {
 impl JobSpec {
     /// Whether the scheduler need not know that this job has become `other`.
     pub fn same_times(&self, other: &JobSpec) -> bool {
-        let zone = |spec: &JobSpec| spec.schedule.zone().clone();
         self.schedule.expr() == other.schedule.expr()
             && self.schedule.dialect() == other.schedule.dialect()
-            && zone(self) == zone(other)
+            && self.schedule.zone() == other.schedule.zone()
             && self.policy == other.policy
     }
 }
