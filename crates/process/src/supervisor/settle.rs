@@ -69,9 +69,12 @@ impl Supervisor {
     fn fill(&mut self, place: Place, now: Instant) {
         let Some(app) = self.app(place.app) else { return };
         let step = app.turn_of(place.slot);
+        let is_rolling = app.spec.replace == Replace::Rolling;
         let Some(slot) = app.slot(place.slot) else { return };
         match (slot.main, slot.other) {
             (_, Some(Other::Successor(id))) => self.watch_successor(place, id, now),
+            // The one that took over has ended already; the turn still has room for another.
+            (None, Some(Other::Leaving(_))) if is_rolling => self.start_slot(place, now),
             (_, Some(Other::Leaving(_))) => {}
             (None, None) => self.start_slot(place, now),
             (Some(id), None) => match step {

@@ -418,6 +418,22 @@ fn an_old_one_that_ends_while_the_new_one_starts_is_not_missed() {
 }
 
 #[test]
+fn a_new_one_that_ends_while_the_old_one_stops_is_started_again_beside_it() {
+    check_from(
+        app("web"),
+        &UP,
+        &[
+            ("restart web", "spawn 2 web#0"),
+            ("up 2", "stop 1"),
+            ("exit 2 1", ""),
+            ("wait 100", "spawn 3 web#0"),
+            ("up 3", ""),
+            ("exit 1 0", "done: restart web"),
+        ],
+    );
+}
+
+#[test]
 fn a_restart_during_a_restart_joins_it() {
     check_from(
         pair(),
