@@ -27,9 +27,11 @@ pub struct Handover {
     pub asked_by: Vec<i32>,
     pub listeners: Vec<Listening>,
     pub workers: Vec<Worker>,
-    /// Sockets that are kept for apps.
-    pub app_listeners: Vec<Listening>,
+    pub app_sockets: Vec<AppSockets>,
+    /// What the supervisor of apps writes of itself; empty where there are none.
+    pub supervisor: String,
     pub instances: Vec<Instance>,
+    pub outputs: Vec<Output>,
     /// The socket of sd_notify(3), and its address.
     pub notify: Option<Notify>,
 }
@@ -61,21 +63,41 @@ pub struct Worker {
     pub channels: Vec<i32>,
 }
 
-/// A process of an app.
+/// The sockets that are kept for an app.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AppSockets {
+    pub app: String,
+    pub sockets: Vec<Listening>,
+}
+
+/// A process of an app. What state it is in stands in [`Handover::supervisor`].
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Instance {
+    /// As the supervisor numbers it.
+    pub id: u64,
     pub app: String,
     pub slot: u32,
     pub pid: u32,
-    /// Of what it was started with.
-    pub fingerprint: u64,
-    /// As the supervisor names it.
-    pub state: String,
-    pub age_ms: u64,
-    pub restarts: u64,
-    /// The end of its output that is read.
-    pub output: Option<i32>,
+    /// What its environment carries.
+    pub mark: String,
+    pub status: Option<String>,
+    /// The main process has ended, others of its group have not.
+    pub is_group: bool,
+}
+
+/// The end of a program's output that is read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Output {
+    /// Of the instance.
+    pub id: u64,
+    pub app: String,
+    pub slot: u32,
+    pub pipe: i32,
+    /// The beginning of a line whose end is still to come.
+    pub begun: Vec<u8>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -170,6 +170,8 @@ impl Master {
             now.checked_sub(Duration::from_millis(handed.uptime_ms)).unwrap_or(master.started);
         master.listeners = Listeners::take_over(&handed.listeners)?;
         master.family.take_over(handed, &master.settings, now)?;
+        master.apps.take_over(handed, &master.settings, now)?;
+        master.jobs.remember(&master.settings);
         let mut clients = Vec::new();
         if let Some(number) = handed.control {
             let mut control = ControlSocket::take_over(&master.settings.control, number)?;

@@ -61,6 +61,17 @@ impl AsFd for Pipe {
 }
 
 impl Pipe {
+    /// Goes on with the reading end of a predecessor (an upgrade in place) and the line that it had
+    /// begun.
+    pub fn adopt(fd: OwnedFd, begun: Vec<u8>) -> Pipe {
+        Pipe { fd, lines: Lines { begun }, bytes: 0, state: State::Open }
+    }
+
+    /// What has been read of a line whose end has not come.
+    pub fn begun(&self) -> &[u8] {
+        &self.lines.begun
+    }
+
     /// Reads what is there, [`READ_BYTES_MAX`] at most. Whole lines go to `line`; the last one, if
     /// it has no newline, at the end of the file.
     pub fn read(&mut self, mut line: impl FnMut(Piece<'_>)) {

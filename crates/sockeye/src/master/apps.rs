@@ -11,6 +11,7 @@
 //! is replaced waits in a queue that its successor accepts from.
 
 mod asking;
+mod hand_over;
 mod lines;
 mod lower;
 mod start;
@@ -93,7 +94,6 @@ struct Instance {
     app: Arc<App>,
     slot: u32,
     pid: u32,
-    fingerprint: u64,
     /// In its environment and in that of all it starts, and in no other's.
     mark: String,
     cgroup: Option<Cgroup>,
@@ -154,6 +154,22 @@ impl<T: Copy> Apps<T> {
     /// These apps from now on; what is new is started, what is missing stopped, what has changed
     /// replaced.
     pub fn configure(&mut self, settings: &Settings, fresh: Fresh, now: Instant) {
+        self.prepare(settings, fresh);
+        let specs = settings.apps.iter().map(lower::spec).collect();
+        let token = self.token(Asker::Nobody);
+        self.tell(Event::Configure { specs, token }, now);
+        let names: Vec<&str> = settings.apps.iter().map(|app| app.name.as_str()).collect();
+        self.kept.retain(|name, kept| {
+            let stays = names.contains(&&**name);
+            if !stays {
+                kept.sockets.iter().for_each(Listener::remove_path);
+            }
+            stays
+        });
+    }
+
+    /// What the apps of these settings need beside their processes.
+    fn prepare(&mut self, settings: &Settings, fresh: Fresh) {
         for (app, (name, sockets)) in settings.apps.iter().zip(fresh) {
             let kept = self.kept.entry(name).or_insert_with(|| Kept::of(app));
             kept.app = Arc::new(app.clone());
@@ -171,17 +187,6 @@ impl<T: Copy> Apps<T> {
                 Err(error) => warn(&format!("apps cannot say that they are ready: {error}")),
             }
         }
-        let specs = settings.apps.iter().map(lower::spec).collect();
-        let token = self.token(Asker::Nobody);
-        self.tell(Event::Configure { specs, token }, now);
-        let names: Vec<&str> = settings.apps.iter().map(|app| app.name.as_str()).collect();
-        self.kept.retain(|name, kept| {
-            let stays = names.contains(&&**name);
-            if !stays {
-                kept.sockets.iter().for_each(Listener::remove_path);
-            }
-            stays
-        });
     }
 
     /// Everything was asked to stop and is gone.

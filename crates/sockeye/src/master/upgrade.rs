@@ -202,6 +202,7 @@ impl Master {
     fn is_quiet(&self) -> bool {
         self.family.is_quiet()
             && self.jobs.is_idle()
+            && self.apps.is_quiet()
             && self.questions.next_time().is_none()
             && self.control.as_ref().is_none_or(|control| control.is_quiet())
     }
@@ -232,7 +233,7 @@ impl Master {
         let control = self.control.as_ref();
         let asked_by = self.upgrade.asked_by.iter();
         let clients = asked_by.filter_map(|id| control.and_then(|control| control.client(*id)));
-        Ok(Handover {
+        let mut handover = Handover {
             format: ::control::handover::FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             uptime_ms: now.saturating_duration_since(self.started).as_millis() as u64,
@@ -242,7 +243,9 @@ impl Master {
             listeners: self.listeners.hand_over()?,
             workers: self.family.hand_over(now)?,
             ..Handover::default()
-        })
+        };
+        self.apps.hand_over(&mut handover, now)?;
+        Ok(handover)
     }
 
     /// Returns only when it failed.

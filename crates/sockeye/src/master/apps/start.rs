@@ -7,7 +7,7 @@ use process::output;
 use process::supervisor::{Event, InstanceId};
 use process::{Account, Program, Signal, Stream};
 
-use super::{Apps, Instance, Tap, lower};
+use super::{Apps, Instance, Tap};
 use crate::config::account;
 use crate::jobs::configured::limits;
 use crate::settings::{Place, ProgramOutput, Readiness};
@@ -40,8 +40,7 @@ impl<T: Copy> Apps<T> {
         }
         let mark = format!("{MARK}={}-{}", std::process::id(), id.0);
         program.environment.push((MARK.into(), mark[MARK.len() + 1..].into()));
-        let cgroup = self.cgroups.as_ref();
-        let cgroup = cgroup.and_then(|all| all.group(&format!("{}-{}", app.name, id.0)).ok());
+        let cgroup = self.cgroup(&app.name, id);
         program.cgroup = cgroup.as_ref().map(|cgroup| cgroup.as_fd().into());
         let mut tap = None;
         if app.output != ProgramOutput::Null {
@@ -54,10 +53,9 @@ impl<T: Copy> Apps<T> {
         let prepared = program.prepare().map_err(|error| error.to_string())?;
         let child = process::spawn(&prepared).map_err(|error| error.to_string())?;
         drop(prepared);
-        let fingerprint = lower::fingerprint(&app);
         let (asking, status) = (None, None);
         let pid = child.pid;
-        let instance = Instance { app, slot, pid, fingerprint, mark, cgroup, asking, status };
+        let instance = Instance { app, slot, pid, mark, cgroup, asking, status };
         self.instances.insert(id, instance);
         self.pids.insert(child.pid, id);
         self.taps.extend(tap.map(|tap| (id.0, tap)));
