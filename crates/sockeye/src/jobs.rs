@@ -63,8 +63,7 @@ pub struct View {
     /// The process (none for a verb) and the start of each run under way.
     pub running: Vec<(Option<u32>, Timestamp)>,
     pub last: Option<Past>,
-    /// Times that wait for a run to end, that were skipped, and that were missed.
-    pub waiting: usize,
+    /// Times that were skipped, and that were missed.
     pub skipped: u64,
     pub missed: u64,
 }
@@ -279,10 +278,6 @@ impl Jobs {
         self.specs.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.specs.is_empty()
-    }
-
     /// All jobs, in the order they were added.
     pub fn view(&self) -> impl Iterator<Item = View> {
         self.specs.iter().map(|(id, spec)| {
@@ -295,7 +290,6 @@ impl Jobs {
                 next: self.runner.next(*id),
                 running: running.map(|run| (run.pid, run.started.wall)).collect(),
                 last: self.history.of(&spec.identity).next_back().cloned(),
-                waiting: self.runner.waiting(*id),
                 skipped,
                 missed,
             }

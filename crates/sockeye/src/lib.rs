@@ -10,7 +10,6 @@ mod clock;
 pub mod config;
 pub mod grid;
 mod init;
-#[allow(dead_code, reason = "the part for [[job]] waits for the master to drive it")]
 mod jobs;
 mod log;
 mod master;

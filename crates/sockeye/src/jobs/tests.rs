@@ -261,7 +261,7 @@ fn a_reload_keeps_what_stays_and_boots_nothing() {
     assert!(world.lines("b").is_empty());
     world.jobs.configure(Vec::new(), world.now, &mut world.events);
     world.pass(60);
-    assert!(world.jobs.is_empty() && world.jobs.runs.is_empty());
+    assert_eq!((world.jobs.len(), world.jobs.runs.len()), (0, 0));
 }
 
 #[test]
