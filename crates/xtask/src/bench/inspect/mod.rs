@@ -182,8 +182,23 @@ fn facts(turns: usize) -> Vec<(String, String)> {
         ("kernel".to_owned(), machine::kernel()),
         ("load average after the run".to_owned(), machine::load_average()),
         ("turns".to_owned(), format!("{turns}, interleaved")),
+        ("scheduling".to_owned(), scheduling().to_owned()),
     ];
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
     facts.insert(2, ("processors".to_owned(), processors.to_string()));
     facts
 }
+
+/// The scheduling policy of this process, which the commands inherit: sched(7), proc_pid_stat(5).
+fn scheduling() -> &'static str {
+    let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit_once(')').map_or("", |(_, fields)| fields);
+    match fields.split_whitespace().nth(POLICY_FIELD) {
+        Some("0") => "as usual",
+        Some("1") => "SCHED_FIFO (chrt -f 1), before the other work on the machine",
+        _ => "another than usual",
+    }
+}
+
+/// Counted from the state, which follows the name.
+const POLICY_FIELD: usize = 38;
