@@ -121,7 +121,8 @@ its end with the output written to a file: wall time, and processor time (user a
 children too, getrusage(2)), in milliseconds. `theirs` is the real tool; ours follow with
 `--collector proc`, `bpf` and `auto`. The last three columns are how many times faster than the real
 tool, by the medians, and the goal, which is about wall time. Ours may use two processors at once.
-`lines` are those printed: all do the same work.
+`lines` are those printed: all list the same things, and each lsof itself too, the real one with the
+child that it forks.
 
 **How.** The commands take turns in one run, so that what changes on the machine meets all alike.
 But for the first scene each is made in network, pid and mount namespaces of its own. The sockets
