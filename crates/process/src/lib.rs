@@ -1,10 +1,24 @@
-//! The lives of child processes: how each end is learned of, told in words, and followed by a new
-//! start.
+//! The lives of programs: how one is started, what it prints and says of itself, how its end is
+//! learned of, and that nothing of it is left.
 //!
-//! Who calls it: the master, for its workers, and a fork-per-connection acceptor, for its children.
-//! What it may know: processes and time as an argument. It knows no engine, no configuration and
-//! no HTTP. The parts that decide ([`supervisor`], [`Backoff`]) are pure; the parts that touch the
-//! kernel ([`spawn`], [`reap`], [`Group`]) decide nothing.
+//! Who calls it: the master, for its workers and apps; the driver of scheduled jobs; `sockeye run`;
+//! and a fork-per-connection acceptor, for its children. Each is one thread with one poll(2), so
+//! nothing here waits: what takes time is a descriptor to poll and a method to call when it is
+//! ready. (The one exception, [`spawn()`], says so.) What it may know: processes, and time as an
+//! argument. It knows no engine, no configuration and no HTTP but a probe's line. The parts that
+//! decide ([`Backoff`], [`supervisor`], [`notify::parse`]) are pure; the parts that touch the
+//! kernel decide nothing.
+//!
+//! The types at the edge:
+//!
+//! - [`Program`], plain data, becomes [`Prepared`] (all looked up, all laid out), and by
+//!   [`spawn()`] a [`Child`], or by [`begin`] a [`Starting`]; else there is a [`SpawnError`] and no
+//!   process.
+//! - [`reap_each`] is the one place that reaps: each end is an [`Exit`].
+//! - [`Group`] is a program with all that it has started, found in a [`Snapshot`] of /proc and,
+//!   where there is one, held by a [`Cgroup`].
+//! - [`output::Pipe`] and [`output::LogFile`] carry what it prints; [`notify::NotifySocket`] what
+//!   it says by sd_notify(3); [`probe::Probe`] asks it.
 #![forbid(unsafe_code)]
 
 mod backoff;

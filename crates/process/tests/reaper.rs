@@ -86,23 +86,28 @@ fn short_children(reaper: &mut Reaper) {
     let output = OwnedFd::from(File::options().append(true).open(said.path()).unwrap());
     let watch = Watch::start(std::process::id(), LOOK);
     let began = Instant::now();
-    let (mut pids, mut beginning) = (Vec::new(), Vec::new());
-    while reaper.ends.len() < count {
-        while pids.len() < count && pids.len() - reaper.ends.len() < FLYING_MAX {
-            let prepared = dated(pids.len(), &output);
+    // Numbers of processes are given anew after 32,768 of them.
+    let (mut flying, mut ended) = (HashMap::new(), Vec::new());
+    let mut beginning = Vec::new();
+    while ended.len() < count {
+        let mut wait = Duration::from_secs(1);
+        if beginning.len() < count && flying.len() < FLYING_MAX {
+            let prepared = dated(beginning.len(), &output);
             let before = Instant::now();
-            pids.push(begin(prepared).unwrap().pid());
+            flying.insert(begin(prepared).unwrap().pid(), beginning.len());
             beginning.push(before.elapsed());
-            reaper.turn(Duration::ZERO);
+            wait = Duration::ZERO;
         }
-        reaper.turn(Duration::from_secs(1));
+        reaper.turn(wait);
+        for (pid, (exit, reaped)) in reaper.ends.drain() {
+            ended.push((flying.remove(&pid).unwrap(), exit, reaped));
+        }
         assert!(began.elapsed() < WAIT * (1 + count as u32 / 1000), "it takes too long");
     }
     let (took, seen) = (began.elapsed(), watch.stop());
     let said = read_times(said.path());
     let mut delays = Vec::new();
-    for (number, pid) in pids.iter().enumerate() {
-        let (exit, reaped) = reaper.ends[pid];
+    for (number, exit, reaped) in ended {
         assert_eq!(exit.how, How::Exit(0));
         assert!(exit.usage.rss_max > 0);
         delays.push(reaped.duration_since(said[&number]).unwrap_or_default());
@@ -111,7 +116,6 @@ fn short_children(reaper: &mut Reaper) {
     eprintln!("from the last word of a child to its reaping: {}", shares(delays));
     eprintln!("the call that starts one: {}", shares(beginning));
     eprintln!("watched: {seen:?}");
-    reaper.ends.clear();
 }
 
 /// The time that each child has told.
