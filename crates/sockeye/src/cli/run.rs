@@ -26,8 +26,8 @@ Examples:
   sockeye cron run --system /etc/crontab --history /var/lib/sockeye/history
 
 Signals: TERM, INT and QUIT stop: jobs get TERM, and after the timeout KILL; HUP reads the files
-again, which is done at each minute too if they have changed. Lines of jobs go to standard output
-with the job's name in front, what there is to say about jobs to standard error.";
+again, which is done at each minute too if they have changed. Lines of jobs, with the job's name in
+front, and ends of runs go to standard output, what is wrong with the files to standard error.";
 
 #[derive(Debug, Args)]
 pub struct RunArgs {
