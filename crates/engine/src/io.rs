@@ -287,6 +287,17 @@ impl Io {
         Ok(accept_with(slot.handle.fd()?, SocketFlags::CLOEXEC)?)
     }
 
+    /// Accepts what waits in the queue of a listener that has been stopped.
+    pub fn accept_last(&mut self, key: Key) -> io::Result<Handle> {
+        let slot = self.slots.get_mut(key).ok_or_else(gone)?;
+        loop {
+            match accept_now(&self.driver, slot) {
+                Err(error) if is_passing(&error) => {}
+                result => return result,
+            }
+        }
+    }
+
     /// Ends accepting. `true`: nothing accepted is left to be picked up.
     pub fn stop_accepting(&mut self, key: Key) -> io::Result<bool> {
         let Some(slot) = self.slots.get_mut(key) else { return Ok(true) };

@@ -22,6 +22,10 @@ const REST: Duration = Duration::from_millis(100);
 /// Connections accepted a turn by one listener, so that those being served get theirs.
 const ACCEPTS_A_TURN: u32 = 64;
 
+/// Connections taken out of the queue after [`Listener::stop`], at most: as many as a queue holds
+/// by the kernel's own default (somaxconn in listen(2)).
+const LAST_ACCEPTS_MAX: u32 = 4096;
+
 /// What [`Listener::accept`] came to.
 pub enum Accepted {
     Connection(Conn),
@@ -41,6 +45,8 @@ pub struct Listener {
     reserve: Option<File>,
     rest: Option<Pin<Box<Sleep>>>,
     stopping: bool,
+    /// Connections still to be taken out of the queue once it stops.
+    last_accepts: u32,
     in_a_row: u32,
 }
 
@@ -51,7 +57,15 @@ impl Listener {
             Handle::Sim(id) => core.io.borrow_mut().open_sim(id, true),
         };
         let reserve = File::open("/dev/null").ok();
-        Ok(Listener { core, key, reserve, rest: None, stopping: false, in_a_row: 0 })
+        Ok(Listener {
+            core,
+            key,
+            reserve,
+            rest: None,
+            stopping: false,
+            last_accepts: LAST_ACCEPTS_MAX,
+            in_a_row: 0,
+        })
     }
 
     /// The next connection.
@@ -89,8 +103,8 @@ impl Listener {
     }
 
     /// Ends accepting: from now on [`Listener::accept`] hands out what the kernel had accepted for
-    /// us already, then `Stopped`. What waits in the queue stays there for whoever else holds the
-    /// socket.
+    /// us already, and what waits in the queue, then `Stopped`. Where nobody else holds the socket,
+    /// whoever is in the queue when it is closed would be reset.
     pub fn stop(&mut self) {
         self.stopping = true;
         self.rest = None;
@@ -99,7 +113,8 @@ impl Listener {
     fn poll_stopped(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
         let mut io = self.core.io.borrow_mut();
         if io.stop_accepting(self.key)? {
-            return Poll::Ready(Ok(Accepted::Stopped));
+            drop(io);
+            return Poll::Ready(self.last_accept());
         }
         let accepted = io.accepted_while_stopping(self.key, cx);
         drop(io);
@@ -108,6 +123,16 @@ impl Listener {
             // The connection is gone, and the listener is going.
             Some(Err(_)) => self.poll_stopped(cx),
             None => Poll::Pending,
+        }
+    }
+
+    fn last_accept(&mut self) -> io::Result<Accepted> {
+        self.last_accepts = self.last_accepts.saturating_sub(1);
+        let accepted = self.core.io.borrow_mut().accept_last(self.key);
+        match accepted {
+            Ok(handle) if self.last_accepts > 0 => self.connection(handle),
+            // The queue is empty, or as good as: what else could be done about it now?
+            Ok(_) | Err(_) => Ok(Accepted::Stopped),
         }
     }
 

@@ -32,6 +32,7 @@ use serve::Counter;
 use std::sync::atomic::Ordering;
 use sys::fork::Forked;
 use sys::poll::{IN, OUT, PollSet};
+use sys::socket::accept_queue;
 
 use super::inquiry::Inquiries;
 use super::unit::{About, Unit, Work, counters};
@@ -53,6 +54,8 @@ const DESCRIPTORS_A_CHILD: u64 = 1;
 /// For a thread: its connection, both ends of its channel, its engine's own, its log, its folder,
 /// and what a request opens in it.
 const DESCRIPTORS_A_THREAD: u64 = 12;
+/// Accepted while draining beyond those that the kernel says wait (it does not for Unix sockets).
+const LAST_ACCEPTS_MORE: usize = 64;
 /// Connections listed in one status.
 const LISTED_MAX: usize = 1000;
 
@@ -118,7 +121,11 @@ struct Acceptor {
     next_question: u64,
     inquiries: Inquiries,
     started: Instant,
+    /// Nobody new is waited for, but who is in a queue is accepted; then the listeners are closed.
     draining: bool,
+    /// Connections that may still be accepted then: others may hold the sockets, too, and have a
+    /// queue that never ends.
+    last_accepts: usize,
     /// Children at most.
     limit: usize,
     /// Set by `Stop`: when what is left is killed.
@@ -160,6 +167,7 @@ impl Acceptor {
             inquiries: Inquiries::default(),
             started: clock::now(),
             draining: false,
+            last_accepts: 0,
             limit: children_max(plan.settings.limits.max_children, kind),
             stop_at: None,
             rest_until: None,
@@ -170,7 +178,8 @@ impl Acceptor {
     fn work(mut self) -> Fate {
         self.channel.send(&FromWorker::Ready);
         loop {
-            let ready = match self.wait() {
+            let closing = self.is_closing();
+            let ready = match self.wait(closing) {
                 Ok(ready) => ready,
                 Err(error) => {
                     warn(&format!("acceptor: poll: {error}"));
@@ -191,6 +200,9 @@ impl Acceptor {
                 drop(self);
                 return Fate::Child(unit);
             }
+            if closing && !accepting || self.draining && self.last_accepts == 0 {
+                self.listeners.clear();
+            }
             if self.is_over() {
                 return Fate::Ended;
             }
@@ -198,7 +210,9 @@ impl Acceptor {
     }
 
     fn is_over(&mut self) -> bool {
-        let Some(stop_at) = self.stop_at else { return self.draining && self.children.is_empty() };
+        let Some(stop_at) = self.stop_at else {
+            return self.draining && self.listeners.is_empty() && self.children.is_empty();
+        };
         let late = clock::now() >= stop_at;
         if late {
             for child in self.children.values() {
@@ -211,8 +225,14 @@ impl Acceptor {
         self.kind == Kind::Threads || self.children.is_empty() || late
     }
 
+    /// Whether the listeners are closed as soon as nobody waits in their queues.
+    fn is_closing(&mut self) -> bool {
+        let draining = self.draining && !self.listeners.is_empty();
+        draining && self.rest().is_none() && self.has_room()
+    }
+
     /// The tags of what is ready.
-    fn wait(&mut self) -> io::Result<Vec<u64>> {
+    fn wait(&mut self, closing: bool) -> io::Result<Vec<u64>> {
         let mut set = PollSet::default();
         if !self.channel.closed {
             let write = if self.channel.wants_to_write() { OUT } else { 0 };
@@ -226,7 +246,8 @@ impl Acceptor {
         }
         let until = self.stop_at.or(self.rest()).into_iter().chain(self.inquiries.next_time());
         let timeout = until.min().map(|at| at - clock::now().min(at));
-        if !self.draining && self.rest_until.is_none() && self.has_room() {
+        let timeout = if closing { Some(Duration::ZERO) } else { timeout };
+        if self.rest_until.is_none() && self.has_room() {
             for listener in &self.listeners {
                 set.push(listener.as_fd(), IN, tag::LISTENER);
             }
@@ -281,6 +302,7 @@ impl Acceptor {
                 ToWorker::ReopenLogs => self.tell_children(&ToWorker::ReopenLogs),
                 ToWorker::Stop => {
                     self.drain();
+                    self.listeners.clear();
                     self.tell_children(&ToWorker::Stop);
                     self.stop_at = Some(clock::now() + STOP_WAIT);
                 }
@@ -327,7 +349,8 @@ impl Acceptor {
 
     fn drain(&mut self) {
         if !std::mem::replace(&mut self.draining, true) {
-            self.listeners.clear();
+            let queues = self.listeners.iter().map(|l| accept_queue(l).unwrap_or(0) as usize);
+            self.last_accepts = queues.sum::<usize>() + LAST_ACCEPTS_MORE;
             self.tell_children(&ToWorker::Drain);
         }
     }
@@ -414,7 +437,11 @@ impl Acceptor {
         let fd = sys::fd::number(connection);
         let child = Child { life, channel, peer, local, fd, since: clock::now() };
         self.next_child += 1;
-        self.children.insert(self.next_child, child);
+        let child = self.children.entry(self.next_child).or_insert(child);
+        if self.draining {
+            self.last_accepts = self.last_accepts.saturating_sub(1);
+            child.channel.send(&ToWorker::Drain);
+        }
     }
 
     fn cannot(&mut self, error: &io::Error) -> Option<Box<Unit>> {

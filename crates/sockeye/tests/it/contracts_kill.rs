@@ -9,8 +9,10 @@ use std::time::Duration;
 use rustix::net::getsockname;
 use testkit::{Address, Peer, Reaping, Signal, tree};
 
-use crate::contracts_kit::{client_ports, expect_none_neglected, freeze, signal};
-use crate::harness::{Server, Site, eventually};
+use crate::contracts_kit::{
+    client_ports, expect_none_neglected, freeze, listening_sockets, signal,
+};
+use crate::harness::{Server, Site, eventually, has_io_uring};
 
 const WORKERS: usize = 3;
 const KILLS: usize = 200;
@@ -161,6 +163,42 @@ fn check_queued(arguments: &[&str]) {
     }
     eprintln!("{QUEUED} queued clients were served by the successors: {arguments:?}");
     server.stop();
+}
+
+/// Nobody has accepted them when the server is told to finish, and it does so with them.
+fn check_queued_at_quit(arguments: &[&str]) {
+    const QUEUED: usize = 40;
+    let site = Site::new();
+    let mut server = Server::start(&[&[site.path().to_str().unwrap()], arguments].concat());
+    let family = tree::descendants(server.pid());
+    let workers = server.workers();
+    workers.iter().for_each(|pid| freeze(*pid));
+    let mut peers: Vec<Peer> = (0..QUEUED).map(|_| server.connect()).collect();
+    for peer in &mut peers {
+        peer.send(b"GET /small.txt HTTP/1.1\r\nHost: localhost\r\n\r\n").unwrap();
+    }
+    server.child.signal(Signal::QUIT).unwrap();
+    eventually("the master has closed its sockets", || listening_sockets(server.pid()) == 0);
+    workers.iter().for_each(|pid| signal(*pid, Signal::CONT));
+    let body = site.read("small.txt");
+    for peer in &mut peers {
+        assert_eq!(peer.read_response().unwrap().body, body, "{arguments:?}");
+    }
+    drop(peers);
+    server.check_end(&family);
+}
+
+#[test]
+fn who_waits_in_a_queue_is_served_before_the_end() {
+    check_queued_at_quit(&["--workers", "2"]);
+    check_queued_at_quit(&["--workers", "2", "--set", "listeners=shared"]);
+    check_queued_at_quit(&["--workers", "2", "--io-model", "blocking"]);
+    if has_io_uring() {
+        check_queued_at_quit(&["--workers", "2", "--io-model", "io_uring"]);
+    }
+    check_queued_at_quit(&["--process-model", "thread-per-core", "--workers", "2"]);
+    check_queued_at_quit(&["--process-model", "fork-per-connection"]);
+    check_queued_at_quit(&["--process-model", "thread-per-connection"]);
 }
 
 #[test]

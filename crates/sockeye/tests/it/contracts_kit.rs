@@ -120,6 +120,16 @@ pub fn client_ports(pid: u32) -> BTreeSet<u16> {
     table.lines().skip(1).filter_map(row).collect()
 }
 
+/// How many listening TCP sockets over IPv4 the process holds.
+pub fn listening_sockets(pid: u32) -> usize {
+    const LISTEN: &str = "0A";
+    let inodes = socket_inodes(pid);
+    let table = fs::read_to_string("/proc/net/tcp").unwrap();
+    let rows = table.lines().skip(1).map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let ours = |row: &Vec<&str>| row[9].parse().is_ok_and(|inode| inodes.contains(&inode));
+    rows.filter(|row| row[3] == LISTEN && ours(row)).count()
+}
+
 fn socket_inodes(pid: u32) -> BTreeSet<u64> {
     let links = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
     let targets = links.filter_map(|entry| fs::read_link(entry.path()).ok());
