@@ -29,6 +29,24 @@ fn print(out: &mut Output<'_>, settings: &Settings) -> std::io::Result<()> {
     let file = settings.config_file.as_ref();
     let subject = file.map_or("the command line".into(), |path| path.display().to_string());
     out.heading(format_args!("{subject} is in order"))?;
+    if settings.web {
+        print_web(out, settings)?;
+    }
+    for app in &settings.apps {
+        let (name, count) = (&app.name, app.instances);
+        let many = if count == 1 { String::new() } else { format!(", {count} instances") };
+        out.line(format_args!("  app      {name}{many}"))?;
+    }
+    for job in &settings.jobs {
+        out.line(format_args!("  job      {}, {}", job.name, job.schedule))?;
+    }
+    for path in &settings.crontab {
+        out.line(format_args!("  crontab  {}", path.display()))?;
+    }
+    out.line(format_args!("  control  {}", settings.control.display()))
+}
+
+fn print_web(out: &mut Output<'_>, settings: &Settings) -> std::io::Result<()> {
     for address in &settings.listen {
         out.line(format_args!("  listen   {address}"))?;
     }
@@ -44,8 +62,7 @@ fn print(out: &mut Output<'_>, settings: &Settings) -> std::io::Result<()> {
     if let Some(user) = &settings.user {
         out.line(format_args!("  user     {user}"))?;
     }
-    out.line(format_args!("  log      {}", log(&settings.access_log)))?;
-    out.line(format_args!("  control  {}", settings.control.display()))
+    out.line(format_args!("  log      {}", log(&settings.access_log)))
 }
 
 fn workers(count: usize) -> String {
