@@ -34,9 +34,12 @@ fn write(
     } else {
         format!(" --control {}", control.display())
     };
-    out.line(format!(
-        "Try: sockeye status{at} · sockeye reload{at} · sockeye models · Ctrl-C stops"
-    ))
+    let more = match settings.web {
+        true => "sockeye models".to_owned(),
+        false if settings.apps.is_empty() => format!("sockeye cron list{at}"),
+        false => format!("sockeye app list{at}"),
+    };
+    out.line(format!("Try: sockeye status{at} · sockeye reload{at} · {more} · Ctrl-C stops"))
 }
 
 fn write_web(
