@@ -67,8 +67,15 @@ impl LogFile {
     /// Takes bytes to be written by the next [`LogFile::flush`], or now when there are many.
     /// Returns what is to be said, as `flush` does.
     pub fn append(&mut self, bytes: &[u8]) -> Option<String> {
+        let full = self.would_be_full(bytes.len()).then(|| self.flush()).flatten();
         self.buffer.extend_from_slice(bytes);
-        if self.buffer.len() >= BUFFER_BYTES_MAX { self.flush() } else { None }
+        if self.buffer.len() >= BUFFER_BYTES_MAX { self.flush().or(full) } else { full }
+    }
+
+    /// What was taken goes into this file, so that the next line begins another.
+    fn would_be_full(&self, more: usize) -> bool {
+        let bytes = self.bytes + (self.buffer.len() + more) as u64;
+        self.rotation.is_some_and(|rotation| bytes > rotation.bytes_max)
     }
 
     /// Writes what was taken. Returns a sentence when writing fails for the first time, and when
@@ -212,6 +219,20 @@ mod tests {
         assert_eq!(read("log.1"), "a line longer than a file\n");
         assert_eq!(read("log.2"), "four\n");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn many_lines_at_once_fill_one_file_after_the_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let mut log = LogFile::open(&path, Some(Rotation { bytes_max: 8, keep: 2 })).unwrap();
+        for line in ["one\n", "two\n", "six\n", "ten\n", "end\n"] {
+            log.append(line.as_bytes());
+        }
+        log.flush();
+        let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).unwrap();
+        assert_eq!((read("log.2"), read("log.1")), ("one\ntwo\n".into(), "six\nten\n".into()));
+        assert_eq!(read("log"), "end\n");
     }
 
     #[test]
