@@ -81,10 +81,21 @@ impl Want {
 
 /// Reads the wanted tables of the namespace this process is in (or of the recorded tree).
 pub fn collect(source: &Source, want: &Want, arena: &mut Arena) -> Sockets {
+    collect_filtered(source, want, b"", arena)
+}
+
+/// The same, with a program by which sock_diag may leave out rows (INET_DIAG_REQ_BYTECODE).
+pub fn collect_filtered(
+    source: &Source,
+    want: &Want,
+    bytecode: &[u8],
+    arena: &mut Arena,
+) -> Sockets {
     let mut reader = Reader {
         directory: source.root(),
         namespace: 0,
         diag: Diag::open(source, want.text_only),
+        bytecode,
         buffer: Vec::new(),
         sockets: Sockets::default(),
     };
@@ -104,6 +115,7 @@ pub fn collect_text(process: BorrowedFd<'_>, want: &Want, namespace: u16, snapsh
         directory: process,
         namespace,
         diag: None,
+        bytecode: b"",
         buffer: Vec::new(),
         sockets: std::mem::take(&mut snapshot.sockets),
     };
@@ -120,6 +132,7 @@ struct Reader<'a> {
     directory: BorrowedFd<'a>,
     namespace: u16,
     diag: Option<Diag>,
+    bytecode: &'a [u8],
     buffer: Vec<u8>,
     sockets: Sockets,
 }
@@ -207,8 +220,7 @@ impl Reader<'_> {
         let rows = &mut self.sockets.inet;
         let before = rows.len();
         let asked = attributes.unwrap_or(0);
-        let request = diag::inet_request(family, number, states, asked, b"");
-        let done = socket.dump(&request, |payload| {
+        let mut take = |payload: &[u8]| {
             let Some((mut row, rest)) = diag::inet(payload, protocol) else { return };
             if v6 {
                 row.v6only = diag::is_v6only(rest);
@@ -217,7 +229,14 @@ impl Reader<'_> {
                 row.attributes = arena.push(rest);
             }
             rows.push(row);
-        });
+        };
+        let request = diag::inet_request(family, number, states, asked, self.bytecode);
+        let mut done = socket.dump(&request, &mut take);
+        if !done && !self.bytecode.is_empty() {
+            // A kernel that does not take the program still takes the question.
+            let request = diag::inet_request(family, number, states, asked, b"");
+            done = socket.dump(&request, &mut take);
+        }
         if !done {
             rows.truncate(before);
         }
@@ -336,6 +355,7 @@ pub fn add_others_by_diag(source: &Source, sockets: &mut Sockets) {
         directory: source.root(),
         namespace: 0,
         diag: Diag::open(source, false),
+        bytecode: b"",
         buffer: Vec::new(),
         sockets: std::mem::take(sockets),
     };
@@ -397,6 +417,23 @@ impl Diag {
             }
         }
         false
+    }
+}
+
+impl Diag {
+    /// Closes a socket of anybody (SOCK_DESTROY); false where it cannot be closed or is gone.
+    pub fn destroy(&mut self, request: &[u8]) -> Result<bool, Errno> {
+        rustix::net::send(&self.socket, request, SendFlags::empty())?;
+        let (_, length) =
+            rustix::net::recv(&self.socket, &mut self.buffer[..], RecvFlags::empty())?;
+        let datagram = self.buffer.get(..length).unwrap_or_default();
+        match diag::each_message(datagram, |_| ()) {
+            Progress::Done | Progress::More => Ok(true),
+            Progress::Refused(errno) => match Errno::from_raw_os_error(errno) {
+                Errno::NOTSUP | Errno::NOENT => Ok(false),
+                other => Err(other),
+            },
+        }
     }
 }
 

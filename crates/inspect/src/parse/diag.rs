@@ -12,9 +12,11 @@ use crate::model::{Inet, OtherFamily, OtherSocket, Protocol, TcpState};
 const HEADER_BYTES: usize = 16;
 const SOCK_DIAG_BY_FAMILY: u16 = 20;
 const TCPDIAG_GETSOCK: u16 = 18;
+const SOCK_DESTROY: u16 = 21;
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_ACK: u16 = 0x4;
 const NLM_F_DUMP: u16 = 0x300;
 
 pub const AF_UNIX: u8 = 1;
@@ -81,6 +83,33 @@ pub fn tcp_request(states: u32, extensions: u8) -> Vec<u8> {
     message.extend_from_slice(&states.to_ne_bytes());
     message.extend_from_slice(&0u32.to_ne_bytes());
     finish(message)
+}
+
+/// A request to close this very socket, as `ss -K` asks. Needs CAP_NET_ADMIN.
+pub fn destroy_request(socket: &Inet) -> Option<Vec<u8>> {
+    let number = protocol_number(socket.protocol)?;
+    let family = if socket.is_v6() { AF_INET6 } else { AF_INET };
+    let mut message = header(16 + 56);
+    message[4..6].copy_from_slice(&SOCK_DESTROY.to_ne_bytes());
+    message[6..8].copy_from_slice(&(NLM_F_REQUEST | NLM_F_ACK).to_ne_bytes());
+    message.extend_from_slice(&[family, number, 0, 0]);
+    message.extend_from_slice(&ALL_STATES.to_ne_bytes());
+    for end in [socket.local, socket.remote] {
+        message.extend_from_slice(&end.port().to_be_bytes());
+    }
+    for end in [socket.local, socket.remote] {
+        let mut address = [0; 16];
+        match end.ip() {
+            IpAddr::V4(ip) => address[..4].copy_from_slice(&ip.octets()),
+            IpAddr::V6(ip) => address = ip.octets(),
+        }
+        message.extend_from_slice(&address);
+    }
+    message.extend_from_slice(&socket.interface.to_ne_bytes());
+    for half in [socket.cookie as u32, (socket.cookie >> 32) as u32] {
+        message.extend_from_slice(&half.to_ne_bytes());
+    }
+    Some(finish(message))
 }
 
 /// Shows asked of unix_diag: name, peer, queues, the listener's waiting ones.

@@ -105,6 +105,9 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
             &["-HOtan", "sport", ">", ":1024"],
             &["-tn", "state", "close-wait"],
             &["-tan", "dst", "127.0.0.0/8"],
+            &["-tuan", "not ( src 127.0.0.1 or sport < :40000 ) and dport >= :1"],
+            &["-tan", "src [::1] or dst 127.0.0.1:* and not dport = :33333"],
+            &["-tuan", "dev = lo or sport != :1"],
         ] {
             check(Tool::Ss, args);
         }
@@ -116,4 +119,29 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
     check_collectors(Tool::Lsof, &["-nP", "-U"]);
     check_collectors(Tool::Netstat, &["-anp"]);
     check_collectors(Tool::Ss, &["-tanp"]);
+}
+
+#[test]
+fn sockets_are_closed_by_ss() {
+    inside("differential::sockets_are_closed_by_ss", || {
+        use std::net::{TcpListener, TcpStream};
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let client = TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let other = TcpListener::bind("127.0.0.1:0").unwrap();
+        let filter = format!("dport = :{port}");
+        let listed = |args: &[&str]| ours(Tool::Ss, args).len();
+        assert_eq!(listed(&["-HOtn", &filter]), 1);
+        let closed = ours(Tool::Ss, &["-HOtnK", &filter]);
+        if closed.is_empty() {
+            eprintln!("this kernel has no SOCK_DESTROY");
+            return;
+        }
+        assert!(closed[0].contains(&format!("127.0.0.1:{port}")), "{closed:?}");
+        assert_eq!(listed(&["-HOtn", &filter]), 0);
+        assert_eq!(listed(&["-HOltn"]), 2, "listeners live");
+        let reset = std::io::Read::read(&mut &client, &mut [0; 1]).unwrap_err();
+        assert_eq!(reset.kind(), std::io::ErrorKind::ConnectionAborted);
+        drop(other);
+    });
 }

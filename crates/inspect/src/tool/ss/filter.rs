@@ -307,6 +307,19 @@ fn is_autobound(subject: &Subject<'_>) -> bool {
 }
 
 impl Host {
+    /// Each with the bits that count; none stands for any.
+    pub fn addresses(&self) -> &[(IpAddr, u8)] {
+        &self.addresses
+    }
+
+    pub fn port(&self) -> Option<u16> {
+        self.port
+    }
+
+    pub fn is_unix(&self) -> bool {
+        self.unix.is_some()
+    }
+
     fn matches(&self, local: bool, subject: &Subject<'_>) -> bool {
         match (subject, &self.unix) {
             (Subject::Inet(inet), None) => {

@@ -18,6 +18,7 @@ use crate::parse;
 use crate::source::{self, Source};
 use crate::tool::Stop;
 
+mod bytecode;
 mod columns;
 pub mod filter;
 mod info;
@@ -54,7 +55,10 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
         summary::print(&source, &mut page);
     }
     if !options.summary || options.tables_named {
-        let facts = Facts::collect(&source, &options)?;
+        let mut facts = Facts::collect(&source, &options)?;
+        if options.kill {
+            kill(&source, &options, &mut facts)?;
+        }
         if facts.holders.denied > 0 && rustix::process::geteuid().as_raw() != 0 {
             writeln!(err, "ss: {} processes not readable; run as root", facts.holders.denied)?;
         }
@@ -67,6 +71,29 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
     out.write_all(&page)?;
     out.flush()?;
     Ok(0)
+}
+
+/// Closes the sockets that would be listed; those stay that were closed.
+fn kill(source: &Source, options: &Options, facts: &mut Facts) -> Result<(), Stop> {
+    if !source.is_live() || recorded_dump().is_some() {
+        return Err(Stop::Failed("-K closes sockets of this machine, not recorded ones".into(), 1));
+    }
+    let failed = |errno: rustix::io::Errno| {
+        let needs = "it needs CAP_NET_ADMIN: run as root";
+        Stop::Failed(format!("SOCK_DESTROY: {}; {needs}", std::io::Error::from(errno)), 1)
+    };
+    let mut socket = sockets::Diag::connect().map_err(failed)?;
+    let chosen = render::chosen_inet(facts, options);
+    let mut closed = Vec::new();
+    for row in chosen {
+        let Some(request) = parse::diag::destroy_request(&row) else { continue };
+        if socket.destroy(&request).map_err(failed)? {
+            closed.push(row);
+        }
+    }
+    facts.sockets = Sockets::default();
+    facts.sockets.inet = closed;
+    Ok(())
 }
 
 /// Columns stretch to a terminal, and to nothing else.
@@ -86,7 +113,11 @@ impl Facts {
         let tables = || -> Result<Sockets, Stop> {
             let mut sockets = match recorded_dump() {
                 Some(path) => recorded(&path)?,
-                None => sockets::collect(source, &options.want(), &mut arena),
+                None => {
+                    let program = options.filter.as_ref().and_then(bytecode::compile);
+                    let program = program.unwrap_or_default();
+                    sockets::collect_filtered(source, &options.want(), &program, &mut arena)
+                }
             };
             let tables = options.tables;
             if tables.netlink || tables.packet_raw || tables.packet_dgram {

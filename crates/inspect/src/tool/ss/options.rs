@@ -131,6 +131,8 @@ pub struct Options {
     pub summary: bool,
     pub header: bool,
     pub one_line: bool,
+    /// Close what is listed.
+    pub kill: bool,
     pub tables_named: bool,
     pub filter: Option<Filter>,
     pub collector: Collector,
@@ -247,6 +249,7 @@ impl Options {
             'j' => self.json = true,
             'H' => self.header = false,
             'O' => self.one_line = true,
+            'K' => self.kill = true,
             'v' | 'V' => return Err(Stop::Text(version())),
             'h' => return Err(Stop::Text(HELP.to_owned())),
             refused => {
@@ -428,6 +431,7 @@ usage: ss [options] [state NAME | exclude NAME]... [filter]
   -n -r            numbers; names of hosts           -p               processes
   -o -e -m -i      timers, details, memory, TCP         -s               summary
   -H -O            no header; one line a socket      --json           for programs
+  -K               close what is listed (needs CAP_NET_ADMIN), and list what was closed
                      --collector auto|proc|bpf  --proc-root DIR
 filter: [src|dst] [=] HOST[/PREFIX][:PORT], [sport|dport] OP :PORT, dev = NAME, autobound,
   joined by and, or, not and brackets; OP is = != < > <= >=
@@ -458,7 +462,7 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_refused_by_name() {
-        for flag in ["-K", "-E", "-Z", "-S", "--bpf"] {
+        for flag in ["-E", "-Z", "-S", "--bpf"] {
             let refused = Options::parse(&[flag.into()]);
             assert!(matches!(refused, Err(Stop::Usage(text, _)) if text.contains("not done")));
         }

@@ -41,6 +41,12 @@ pub fn document(facts: &Facts, options: &Options) -> Vec<u8> {
     })
 }
 
+/// The Internet sockets that a page would show.
+pub fn chosen_inet(facts: &Facts, options: &Options) -> Vec<Inet> {
+    let printer = Printer { facts, options, page: Page::new([false; COUNT]) };
+    facts.sockets.inet.iter().filter(|s| printer.shows_inet(s)).copied().collect()
+}
+
 struct Printer<'a> {
     facts: &'a Facts,
     options: &'a Options,
