@@ -142,6 +142,8 @@ pub fn each_number(
     room: &mut [MaybeUninit<u8>],
     mut each: impl FnMut(u32, &CStr),
 ) -> Result<(), Missing> {
+    // A directory that was listed before is at its end.
+    rustix::fs::seek(directory, rustix::fs::SeekFrom::Start(0))?;
     let mut entries = RawDir::new(directory, room);
     while let Some(entry) = entries.next() {
         let entry = match entry {

@@ -387,11 +387,16 @@ impl Diag {
     }
 
     pub fn connect() -> Result<Diag, Errno> {
+        Diag::connect_to(Some(netlink::SOCK_DIAG))
+    }
+
+    /// The same to another netlink family; `None` is NETLINK_ROUTE.
+    pub fn connect_to(protocol: Option<rustix::net::Protocol>) -> Result<Diag, Errno> {
         let socket = rustix::net::socket_with(
             AddressFamily::NETLINK,
             SocketType::RAW,
             SocketFlags::CLOEXEC,
-            Some(netlink::SOCK_DIAG),
+            protocol,
         )?;
         Ok(Diag { socket, buffer: vec![0; DATAGRAM_BYTES] })
     }

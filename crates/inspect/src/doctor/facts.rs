@@ -241,9 +241,7 @@ fn timing(attributes: &[u8]) -> Timing {
 /// Processes that wait in the kernel now, and the function they wait in.
 fn waiting(source: &Source) -> Vec<(u32, String)> {
     let (mut room, mut text, mut found) = (source::list_room(), Vec::new(), Vec::new());
-    // Opened anew: a directory that has been listed is at its end.
-    let Ok(root) = source::open_dir(source.root(), c".") else { return found };
-    let _ = source::each_number(root.as_fd(), &mut room, |pid, _| {
+    let _ = source::each_number(source.root(), &mut room, |pid, _| {
         let Ok(directory) = source.process(pid) else { return };
         let read = source::read(directory.as_fd(), c"stat", &mut text);
         if read.is_err() || parse::stat::parse(&text).is_none_or(|stat| stat.state != b'D') {

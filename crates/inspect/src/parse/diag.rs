@@ -150,6 +150,14 @@ fn header(room: usize) -> Vec<u8> {
     message
 }
 
+/// A dump request of any netlink family: its type and its fixed structure.
+pub fn dump_request(kind: u16, fixed: &[u8]) -> Vec<u8> {
+    let mut message = header(HEADER_BYTES + fixed.len());
+    message[4..6].copy_from_slice(&kind.to_ne_bytes());
+    message.extend_from_slice(fixed);
+    finish(message)
+}
+
 fn finish(mut message: Vec<u8>) -> Vec<u8> {
     let length = message.len() as u32;
     message[..4].copy_from_slice(&length.to_ne_bytes());

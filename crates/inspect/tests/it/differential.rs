@@ -21,11 +21,11 @@ pub fn ours(tool: Tool, args: &[&str]) -> Vec<String> {
     sorted(&out)
 }
 
-fn theirs(tool: Tool, args: &[&str]) -> Vec<String> {
+pub fn theirs(tool: Tool, args: &[&str]) -> Vec<String> {
     sorted(&Command::new(tool.name()).args(args).output().unwrap().stdout)
 }
 
-fn sorted(text: &[u8]) -> Vec<String> {
+pub fn sorted(text: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(text);
     let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
     lines.sort();
@@ -46,7 +46,7 @@ fn check_collectors(tool: Tool, args: &[&str]) {
     same(&format!("{tool:?} {args:?} collectors"), || (with("proc"), with("bpf")));
 }
 
-fn same(what: &str, mut both: impl FnMut() -> (Vec<String>, Vec<String>)) {
+pub fn same(what: &str, mut both: impl FnMut() -> (Vec<String>, Vec<String>)) {
     let mut last = both();
     for _ in 1..ATTEMPTS_MAX {
         if last.0 == last.1 {
@@ -88,12 +88,26 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
             &["-nPR", "-g", "-o", "-p", pids],
             &["-nP", "+f", "g", "-p", pids],
             &["-nP", "+L1", "-Tqs"],
+            &["-nPX", "-p", pids],
         ] {
             check(Tool::Lsof, args);
         }
     }
     if netstat {
-        for args in [&["-anp"][..], &["-tuln"], &["-xe"], &["-anW"]] {
+        for args in [
+            &["-anp"][..],
+            &["-tuln"],
+            &["-xe"],
+            &["-anW"],
+            &["-r"],
+            &["-rn"],
+            &["-rne"],
+            &["-ree"],
+            &["-rn6"],
+            &["-r6"],
+            &["-i"],
+            &["-ai"],
+        ] {
             check(Tool::Netstat, args);
         }
     }

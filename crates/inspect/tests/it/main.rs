@@ -6,6 +6,7 @@
 #![expect(clippy::unwrap_used, reason = "a helper of a test that cannot go on fails the test")]
 #![expect(clippy::print_stderr, reason = "scenes and skipped parts say so")]
 
+mod conditions;
 mod differential;
 mod doctor;
 mod namespace;

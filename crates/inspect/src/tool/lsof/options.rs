@@ -22,6 +22,8 @@ pub struct Options {
     pub inet: Vec<InetSpec>,
     pub states: Vec<Vec<u8>>,
     pub unix: bool,
+    /// `-X`: TCP and UDP sockets are not looked up.
+    pub skip_inet: bool,
     pub links_below: Option<u32>,
     pub show_links: bool,
     pub names: Vec<Vec<u8>>,
@@ -184,6 +186,8 @@ impl Options {
             b'R' => self.parents = true,
             b't' => self.terse = true,
             b'U' => self.unix = true,
+            b'X' => self.skip_inet = true,
+            b'J' | b'j' => return Err(usage("option -J is not done here: use --json".to_owned())),
             b'Q' => self.quiet_exit = true,
             b'V' => self.verbose = true,
             b'w' => self.no_warnings = !plus,
@@ -351,7 +355,7 @@ usage: lsof [options] [--] [names]
   -a  AND the selections         -c NAME|/RE/|^x  by command      -p PID,^PID  by process
   -u USER,^USER  by user         -g [PGID]  by process group      -d FD,^FD    by descriptor
   -i [46][tcp|udp][@host][:port] Internet files                   -s p:STATE   by TCP state
-  -U  UNIX sockets               +L1  link count below 1          +d|+D DIR    below a directory
+  -U  UNIX sockets  -X  no inet  +L1  link count below 1          +d|+D DIR    below a directory
   -K [i]  threads                -n -P -l  no names for hosts, ports, users
   -t  pids only                  -F [fields][0]  for programs   
   -R  parent                     -o [n] -s  offset, size          +f g         file flags
@@ -392,7 +396,7 @@ mod tests {
     #[test]
     fn what_is_not_done_is_refused_by_name() {
         for (args, word) in [
-            (&["-X"][..], "-X is not done"),
+            (&["-J"][..], "-J is not done"),
             (&["-Dr"], "-D is not done"),
             (&["-y"], "illegal option character: y"),
             (&["-p"], "-p needs a value"),

@@ -73,6 +73,7 @@ pub struct Selection {
     and: bool,
     pub tasks: bool,
     pub foreign: bool,
+    skip_inet: bool,
     pub problems: Vec<String>,
     pids: Vec<Sought<u32>>,
     pgids: Vec<Sought<i32>>,
@@ -122,7 +123,11 @@ impl Selection {
         if options.tasks == Tasks::Select {
             s.wanted |= TASK;
         }
-        s.foreign = s.wanted & NET == 0;
+        s.foreign = s.wanted & NET == 0 && !options.skip_inet;
+        s.skip_inet = options.skip_inet;
+        if s.skip_inet && s.wanted & NET != 0 {
+            return Err(usage("-i is useless when -X is specified".to_owned()));
+        }
         Ok(s)
     }
 
@@ -262,7 +267,10 @@ impl Selection {
 
     /// Which socket tables this selection needs.
     pub fn sockets(&self) -> Want {
-        Want::EVERYTHING
+        match self.skip_inet {
+            true => Want { tcp: false, udp: false, udplite: false, ..Want::EVERYTHING },
+            false => Want::EVERYTHING,
+        }
     }
 
     /// Only Internet files are asked for, and no socket is one of them.

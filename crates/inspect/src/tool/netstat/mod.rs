@@ -20,6 +20,7 @@ use crate::users::Users;
 mod options;
 mod programs;
 mod render;
+mod tables;
 
 pub use options::Options;
 
@@ -38,6 +39,16 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
     let options = Options::parse(args)?;
     let source = options.source()?;
     loop {
+        if options.routes || options.interfaces {
+            let of = if options.routes { tables::routes } else { tables::interfaces };
+            out.write_all(&of(&source, &options)?)?;
+            out.flush()?;
+            if options.continuous {
+                pause_one_second();
+                continue;
+            }
+            return Ok(0);
+        }
         let facts = Facts::collect(&source, &options);
         let mut page = Vec::with_capacity(64 << 10);
         if options.json {

@@ -24,6 +24,8 @@ pub struct Options {
     pub extend: u8,
     pub continuous: bool,
     pub verbose: bool,
+    pub routes: bool,
+    pub interfaces: bool,
     pub v4: bool,
     pub v6: bool,
     pub unix: bool,
@@ -31,6 +33,8 @@ pub struct Options {
     pub collector: Collector,
     pub json: bool,
     protocols: Vec<Protocol>,
+    routes_v4: bool,
+    routes_v6: bool,
 }
 
 const SHORTS: &str = "A:CFMacdeghilnNoprsStuUvVWwx64?Z";
@@ -95,6 +99,9 @@ impl Options {
                 }
             }
         }
+        options.refuse_together()?;
+        options.routes_v6 = options.v6;
+        options.routes_v4 = options.v4 || !options.v6;
         options.settle();
         Ok(options)
     }
@@ -128,6 +135,8 @@ impl Options {
             '4' => self.v4 = true,
             '6' => self.v6 = true,
             'v' => self.verbose = true,
+            'r' => self.routes = true,
+            'i' => self.interfaces = true,
             'j' => self.json = true,
             'V' => return Err(Stop::Text(version())),
             'h' | '?' => return Err(Stop::Text(HELP.to_owned())),
@@ -163,6 +172,26 @@ impl Options {
         }
     }
 
+    /// One table at a time, as net-tools has it.
+    fn refuse_together(&self) -> Result<(), Stop> {
+        let usage = |text: &str| Err(Stop::Usage(format!("{text} (see netstat --help)"), 3));
+        if self.routes && self.interfaces {
+            return usage("one of -r and -i");
+        }
+        if self.interfaces && self.extend > 0 {
+            return usage("option -e (--extend) is not done with -i: use `ip -s link`");
+        }
+        Ok(())
+    }
+
+    pub fn routes_of_v4(&self) -> bool {
+        self.routes_v4
+    }
+
+    pub fn routes_of_v6(&self) -> bool {
+        self.routes_v6
+    }
+
     fn nothing_named(&self) -> bool {
         self.protocols.is_empty() && !self.unix
     }
@@ -189,8 +218,6 @@ impl Options {
 fn refuse(letter: char) -> Stop {
     let long = LONGS.iter().find(|(_, _, l)| *l == letter).map_or("", |(name, ..)| name);
     let what = match letter {
-        'r' => "the routing table: use `ip route`",
-        'i' => "the interface table: use `ip -s link`",
         's' => "the statistics: use `nstat -a`",
         _ => "",
     };
@@ -207,6 +234,8 @@ usage: netstat [-vWncaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x|
         -a, --all                all sockets (default: connected)
         -l, --listening          listening sockets
         -n, --numeric            no names; also --numeric-hosts, --numeric-ports, --numeric-users
+        -r, --route              routes: -e and -ee for more columns, -6 for those of IPv6
+        -i, --interfaces         interfaces that are up, with -a all
         -p, --programs           PID/Program name
             --all-owners         every process that has the socket, not only the first
         -e, --extend             user and inode
@@ -244,7 +273,7 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_refused_by_name() {
-        for flag in ["-r", "-g", "-M", "-Z", "--sctp", "-S", "-N", "--symbolic"] {
+        for flag in ["-s", "-ie", "-g", "-M", "-Z", "--sctp", "-S", "-N", "--symbolic"] {
             let refused = Options::parse(&[flag.into()]);
             assert!(matches!(refused, Err(Stop::Usage(text, 3)) if text.contains("not done")));
         }

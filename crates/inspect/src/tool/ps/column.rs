@@ -313,7 +313,10 @@ fn push_files(out: &mut Vec<u8>, row: &Row) {
     if row.state == b'Z' {
         return out.push(b'-');
     }
-    push_dec(out, row.open_files);
+    match row.open_files {
+        Some(count) => push_dec(out, count),
+        None => out.push(b'?'),
+    }
     out.push(b'/');
     match row.open_files_limit {
         Some(limit) => push_dec(out, limit),
@@ -352,7 +355,7 @@ mod tests {
             cpu_ticks: 12_345,
             tty: 136 << 8 | 3,
             rss_pages: 2,
-            open_files: 5,
+            open_files: Some(5),
             open_files_limit: Some(1024),
             ..Row::default()
         };

@@ -33,7 +33,8 @@ pub struct Row {
     pub name: Vec<u8>,
     /// The arguments, blanks between; the name in brackets where there are none.
     pub command: Vec<u8>,
-    pub open_files: u64,
+    /// `None` where they may not be read.
+    pub open_files: Option<u64>,
     pub open_files_limit: Option<u64>,
     pub listening: u32,
     pub connections: u32,
@@ -142,7 +143,8 @@ impl Facts {
         let mut room = source::list_room();
         for row in &mut self.rows {
             let Ok(directory) = source.process(row.pid) else { continue };
-            row.open_files = count_entries(directory.as_fd(), &mut room).unwrap_or(0);
+            let sized = source.is_live();
+            row.open_files = count_entries(directory.as_fd(), sized, &mut room).ok();
             if source::read(directory.as_fd(), c"limits", &mut text).is_ok() {
                 row.open_files_limit = status::limit(&text, b"Max open files");
             }
@@ -159,14 +161,16 @@ impl Facts {
     }
 }
 
-/// The size of an fd directory is its number of entries since Linux 6.2; before, they are counted.
+/// The size of an fd directory is its number of entries since Linux 6.2; before, and in a recorded
+/// tree, they are counted.
 fn count_entries(
     process: BorrowedFd<'_>,
+    sized: bool,
     room: &mut [std::mem::MaybeUninit<u8>],
 ) -> Result<u64, Missing> {
     let fds = source::open_dir(process, c"fd")?;
     let size = rustix::fs::fstat(&fds).map_or(0, |stat| stat.st_size);
-    if size > 0 {
+    if sized && size > 0 {
         return Ok(size as u64);
     }
     let mut count = 0;

@@ -157,7 +157,10 @@ fn row_json(j: &mut Json, row: &Row, facts: &Facts) {
     j.key("name").string(&row.name);
     j.key("command").string(&row.command);
     j.key("threads").number(row.threads);
-    j.key("descriptors").number(row.open_files);
+    match row.open_files {
+        Some(count) => j.key("descriptors").number(count),
+        None => j.key("descriptors").null(),
+    }
     match row.open_files_limit {
         Some(limit) => j.key("descriptors_limit").number(limit),
         None => j.key("descriptors_limit").null(),
