@@ -153,7 +153,12 @@ const TABLES: [(Protocol, bool, &CStr); 10] = [
 
 impl Reader<'_> {
     fn inet_tables(&mut self, want: &Want, arena: &mut Arena) {
-        let both = want.tcp && want.v4 && want.v6 && self.tcp_diag(want, arena);
+        // A filter program goes with the newer request only.
+        let both = want.tcp
+            && want.v4
+            && want.v6
+            && self.bytecode.is_empty()
+            && self.tcp_diag(want, arena);
         for (protocol, v6, name) in TABLES {
             if both && protocol == Protocol::Tcp {
                 continue;

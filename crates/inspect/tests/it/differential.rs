@@ -88,7 +88,6 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
             &["-nPR", "-g", "-o", "-p", pids],
             &["-nP", "+f", "g", "-p", pids],
             &["-nP", "+L1", "-Tqs"],
-            &["-nPX", "-p", pids],
         ] {
             check(Tool::Lsof, args);
         }

@@ -247,6 +247,9 @@ pub fn push_name(
             out.extend_from_slice(socket_type(unix.kind));
         }
         Socket::Other(other) => push_other(out, other),
+        Socket::Unlisted if options.skip_inet => {
+            out.extend_from_slice(b"can't identify protocol (-X specified)");
+        }
         Socket::Unlisted if file.name.is_empty() => {
             out.extend_from_slice(b"can't identify protocol");
         }

@@ -123,7 +123,7 @@ impl Selection {
         if options.tasks == Tasks::Select {
             s.wanted |= TASK;
         }
-        s.foreign = s.wanted & NET == 0 && !options.skip_inet;
+        s.foreign = s.wanted & NET == 0;
         s.skip_inet = options.skip_inet;
         if s.skip_inet && s.wanted & NET != 0 {
             return Err(usage("-i is useless when -X is specified".to_owned()));
