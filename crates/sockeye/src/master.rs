@@ -640,6 +640,7 @@ impl Master {
         while !process::children().is_empty() {
             process::wait_one();
         }
+        self.apps.close();
         self.listeners.remove_paths();
         if let Some(control) = self.control.take() {
             control.remove();

@@ -242,6 +242,13 @@ impl<T: Copy> Apps<T> {
         self.instances.get(&id).is_none_or(|one| one.group().is_gone(is_leader))
     }
 
+    /// Nothing of any app is left, and nothing will be.
+    pub fn close(&mut self) {
+        if let Some(Err(error)) = self.cgroups.take().map(Cgroups::close) {
+            warn(&format!("the control group of the apps stays behind: {error}"));
+        }
+    }
+
     /// What has been answered since the last call.
     pub fn take_answers(&mut self) -> Vec<Answer<T>> {
         std::mem::take(&mut self.answers)
