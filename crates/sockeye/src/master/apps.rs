@@ -486,9 +486,15 @@ impl<T: Copy> Apps<T> {
     fn forget(&mut self, id: InstanceId) {
         let gone = self.instances.remove(&id);
         self.groups.retain(|group| *group != id);
-        if let (Some(cgroups), Some(cgroup)) = (&self.cgroups, gone.and_then(|one| one.cgroup)) {
-            // One that is left behind is used again, or removed by the next who finds it empty.
-            let _ = cgroups.remove(&cgroup);
+        if let Some(cgroup) = gone.and_then(|one| one.cgroup) {
+            self.remove_cgroup(&cgroup);
+        }
+    }
+
+    fn remove_cgroup(&self, cgroup: &Cgroup) {
+        if let Some(cgroups) = &self.cgroups {
+            // One that is left behind keeps the folder, which is said at the end.
+            let _ = cgroups.remove(cgroup);
         }
     }
 

@@ -22,7 +22,12 @@ impl<T: Copy> Apps<T> {
     pub(super) fn spawn(&mut self, id: InstanceId, name: &str, slot: u32) -> Event {
         match self.try_spawn(id, name, slot) {
             Ok(pid) => Event::Started { id, pid },
-            Err(reason) => Event::NotStarted { id, reason },
+            Err(reason) => {
+                if let Some(cgroup) = self.cgroup(name, id) {
+                    self.remove_cgroup(&cgroup);
+                }
+                Event::NotStarted { id, reason }
+            }
         }
     }
 
