@@ -19,8 +19,9 @@ fn finding(facts: &Facts, pid: u32, place: &str) -> Option<Finding> {
             "state D in /proc/{pid}/stat at both looks; {place} in /proc/{pid}/wchan"
         )],
         advice: format!(
-            "find what {place} waits for (dmesg; a mount whose server is gone: sockeye lsof -N \
-             names files on NFS); not even SIGKILL ends {owner} before that answers"
+            "find what {place} waits for: dmesg; sockeye lsof -p {pid} marks its files on mounts \
+             whose server may be gone \"(not asked: ...)\"; not even SIGKILL ends {owner} before \
+             that answers"
         ),
     })
 }
