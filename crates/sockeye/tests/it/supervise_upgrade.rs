@@ -9,11 +9,11 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 use testkit::load::{self, Plan};
-use testkit::tree;
+use testkit::{Signal, tree};
 
-use crate::contracts_kit::{assert_flawless, census, expect_census, settle};
+use crate::contracts_kit::{assert_flawless, census, expect_census, settle, signal};
 use crate::harness::{Server, Site, eventually};
-use crate::supervise_kit::{RATE, RATE_MIN, rounds};
+use crate::supervise_kit::{Family, RATE, RATE_MIN, python_app, rounds, shell_app};
 
 /// A binary of a test's own, in a folder of its own.
 struct Binary {
@@ -80,6 +80,44 @@ fn upgrades_in_place_drop_nobody_and_leave_nothing() {
     assert_eq!(server.status()["master_pid"], pid);
     expect_census(&server, &expected);
     server.stop();
+}
+
+/// Apps do not notice: the same processes, with the same sockets, heard and looked after as before.
+#[test]
+fn upgrades_in_place_keep_apps_and_their_clients() {
+    let binary = Binary::new();
+    let text = [
+        python_app("api", "instances = 2"),
+        shell_app("prints", "while :; do echo tick; sleep 0.05; done", ""),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let family = Family::start_from(Command::new(&binary.path), folder, &text.concat());
+    ["api", "prints"].iter().for_each(|name| family.settle(name));
+    family.done(&["upgrade"]);
+    let (times, must_be_fast) = rounds(20);
+    let (server, pids) = (&family.server, [family.pids("api"), family.pids("prints")]);
+    let open = tree::descriptors(server.pid()).unwrap();
+    let running = load::start(crate::supervise_kit::plan(family.address("api")));
+    let begin = Instant::now();
+    for _ in 0..times {
+        let answered = running.answered();
+        eventually("requests are answered", || {
+            let pace = running.answered() as f64 / begin.elapsed().as_secs_f64();
+            running.answered() > answered && (!must_be_fast || pace >= RATE_MIN)
+        });
+        family.done(&["upgrade"]);
+        assert_eq!([family.pids("api"), family.pids("prints")], pids);
+    }
+    family.done(&["app", "restart", "api"]);
+    let report = running.stop().unwrap();
+    assert_flawless(&format!("{times} upgrades in place above apps"), &report, server);
+    assert!(family.pids("api").iter().all(|pid| !pids[0].contains(pid)));
+    eventually("no more descriptors are open", || tree::descriptors(server.pid()).unwrap() <= open);
+    let ticks = || server.child.output().lines().filter(|line| line.ends_with("tick")).count();
+    let heard = ticks();
+    eventually("what it prints is heard", || ticks() > heard);
+    signal(pids[1][0], Signal::KILL);
+    family.replaced("prints", pids[1][0]);
 }
 
 #[test]
