@@ -130,10 +130,14 @@ fn prepare(args: ServeArgs) -> Result<Start, Failure> {
 }
 
 fn check(out: &mut Output<'_>, args: ServeArgs) -> Result<(), Failure> {
-    if args.handover.is_some() {
-        master::read_from(std::io::stdin().lock()).map_err(Failure::Failed)?;
+    let is_upgrade = args.handover.is_some();
+    let handed = is_upgrade.then(|| master::read_from(std::io::stdin().lock())).transpose();
+    let handed = handed.map_err(Failure::Failed)?;
+    let source = source(args)?;
+    if let Ok(lowered) = source.load() {
+        master::check(&lowered.settings, handed.as_ref()).map_err(Failure::Failed)?;
     }
-    verbs::check::run(out, &source(args)?, probe)
+    verbs::check::run(out, &source, probe)
 }
 
 fn source(args: ServeArgs) -> Result<Source, Failure> {

@@ -26,12 +26,14 @@ mod upgrade;
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ::control::{AppOrder, Command, FromWorker, Handover, Reply};
 use process::supervisor::Outcome;
+use rustix::fs::OFlags;
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{
     SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SignalFd, SignalSet,
@@ -49,14 +51,19 @@ use apps::Apps;
 use control_socket::{ClientId, ControlSocket};
 use family::{Event, Family, Fork};
 use jobs::Scheduled;
-use listeners::Listeners;
+use listeners::{Listener, Listeners};
 use schedule::RunId;
 use status::Questions;
 use upgrade::Upgrade;
-pub use upgrade::{Itself, read_from, read_handover};
+pub use upgrade::{Itself, check, read_from, read_handover};
 
 /// The signals that the master reads as data.
 const SIGNALS: [i32; 8] = [SIGCHLD, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH];
+
+/// After this long what is left of a fast stop is killed.
+const STOP_WAIT: Duration = Duration::from_secs(2);
+/// How long killed processes are waited for at the end.
+const END_WAIT: Duration = Duration::from_secs(5);
 
 /// Starts the family, or goes on with one that was handed over, and tends it until it ends. In a
 /// forked worker this never returns.
@@ -144,7 +151,6 @@ impl Master {
         let mut master = Master::prepare(settings, source, itself)?;
         master.listeners = Listeners::bind(&master.settings, sockets)?;
         master.apps_fresh = master.apps.make_room(&master.settings)?;
-        master.jobs.remember(&master.settings);
         master.control = ControlSocket::bind(&master.settings.control).unwrap_or_else(|message| {
             warn(&message);
             None
@@ -171,7 +177,8 @@ impl Master {
         master.listeners = Listeners::take_over(&handed.listeners)?;
         master.family.take_over(handed, &master.settings, now)?;
         master.apps.take_over(handed, &master.settings, now)?;
-        master.jobs.remember(&master.settings);
+        // A reload that is refused would leave the jobs behind.
+        master.jobs.configure(&master.settings, &mut master.log);
         let mut clients = Vec::new();
         if let Some(number) = handed.control {
             let mut control = ControlSocket::take_over(&master.settings.control, number)?;
@@ -338,6 +345,7 @@ impl Master {
             && now >= at
         {
             self.family.kill_all();
+            self.ending = Ending::Stopped(now + STOP_WAIT);
         }
         if self.family.may_begin_generation()
             && self.ending == Ending::None
@@ -355,13 +363,18 @@ impl Master {
                 SIGCHLD => {}
                 SIGHUP => self.reload(Vec::new()),
                 SIGUSR1 => self.reopen_logs(),
-                SIGWINCH => self.family.drain_all(clock::now()),
+                SIGWINCH => {
+                    let events = self.family.drain_all(clock::now());
+                    self.on_events(events);
+                }
                 SIGQUIT => self.stop(false),
                 SIGTERM | SIGINT => self.stop(true),
                 SIGUSR2 => self.upgrade(None),
                 _ => {}
             }
         }
+        // Who says something and ends has said it before.
+        self.apps.on_notify(clock::now());
         let mut exits = Vec::new();
         process::reap_each(|pid| self.jobs.before_reap(pid), |exit| exits.push(exit));
         for exit in exits {
@@ -420,6 +433,7 @@ impl Master {
 
     fn on_generation_ready(&mut self, generation: u64) {
         self.listeners.retire(&self.settings);
+        self.listeners.settle();
         let fresh = std::mem::take(&mut self.apps_fresh);
         self.apps.configure(&self.settings, fresh, clock::now());
         self.jobs.configure(&self.settings, &mut self.log);
@@ -445,9 +459,10 @@ impl Master {
         warn(&message);
         self.manager.ready(&format!("the old configuration stays: {message}").replace('\n', " "));
         if let Some(old) = self.family.serving_settings() {
-            self.listeners.retire(&old);
             self.settings = old;
         }
+        self.listeners.back_to(&self.settings);
+        self.drop_fresh();
         for asker in std::mem::take(&mut self.reload_asked_by) {
             self.answer(asker, Reply::Refused { message: message.clone() });
         }
@@ -588,11 +603,23 @@ impl Master {
         }
         // The control socket is where people already look for it.
         settings.control.clone_from(&self.settings.control);
-        self.listeners.rebind(&settings)?;
         self.family.make_room(&settings)?;
+        self.drop_fresh();
         self.apps_fresh = self.apps.make_room(&settings)?;
+        if let Err(error) = self.listeners.rebind(&settings) {
+            self.listeners.back_to(&self.settings);
+            self.drop_fresh();
+            return Err(error);
+        }
         prepare_log(&settings);
         Ok(settings)
+    }
+
+    /// Closes sockets that were opened for apps of a configuration that does not come.
+    fn drop_fresh(&mut self) {
+        for (_, sockets) in std::mem::take(&mut self.apps_fresh) {
+            sockets.iter().for_each(Listener::remove_path);
+        }
     }
 
     fn reopen_logs(&mut self) {
@@ -606,6 +633,10 @@ impl Master {
         self.listeners.close();
         if self.ending == Ending::None {
             self.manager.stopping();
+            self.cancel_upgrade("the server is stopping");
+            let waiting = std::mem::take(&mut self.reload_asked_by);
+            let waiting = waiting.into_iter().chain(self.reload_again.take().unwrap_or_default());
+            self.refuse(waiting.collect(), "the server is stopping".to_owned());
             self.apps.shutdown(now);
             self.jobs.stop();
         } else if fast && matches!(self.ending, Ending::Stopped(_)) {
@@ -613,14 +644,14 @@ impl Master {
             self.apps.kill_all();
         }
         if fast {
-            const STOP_WAIT: Duration = Duration::from_secs(2);
             if !matches!(self.ending, Ending::Stopped(_)) {
                 self.ending = Ending::Stopped(now + STOP_WAIT);
                 self.family.stop_all();
             }
         } else if self.ending == Ending::None {
             self.ending = Ending::Drained;
-            self.family.drain_all(now);
+            let events = self.family.drain_all(now);
+            self.on_events(events);
         }
     }
 
@@ -637,15 +668,35 @@ impl Master {
         for pid in process::children() {
             process::kill(pid, rustix::process::Signal::KILL);
         }
-        while !process::children().is_empty() {
-            process::wait_one();
-        }
+        self.reap_the_last();
         self.apps.close();
         self.listeners.remove_paths();
         if let Some(control) = self.control.take() {
             control.remove();
         }
         self.exit_code
+    }
+
+    /// Waits for the ends of those that were killed, but not for who sleeps in the kernel.
+    fn reap_the_last(&mut self) {
+        let until = clock::now() + END_WAIT;
+        loop {
+            process::reap(&mut Vec::new());
+            let left = process::children();
+            let rest = until.saturating_duration_since(clock::now());
+            if left.is_empty() {
+                return;
+            }
+            if rest.is_zero() {
+                return warn(&format!(
+                    "processes {left:?} sleep in the kernel and are left behind"
+                ));
+            }
+            let mut set = PollSet::default();
+            set.push(self.signals.as_fd(), IN, tag::SIGNALS);
+            let _ = set.wait(Some(rest));
+            while self.signals.read(&mut Vec::new()).is_ok_and(|n| n > 0) {}
+        }
     }
 
     fn ask_status(&mut self, asker: status::Asker) {
@@ -698,7 +749,9 @@ fn fall_back(settings: &mut Settings) -> Result<(), String> {
 /// Makes the log file while we may, for workers that will be another user.
 fn prepare_log(settings: &Settings) {
     let crate::settings::AccessLog::File(path) = &settings.access_log else { return };
-    let made = std::fs::File::options().append(true).create(true).open(path);
+    // A FIFO without a reader is an error instead of a wait (fifo(7)).
+    let flags = (OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
+    let made = std::fs::File::options().append(true).create(true).custom_flags(flags).open(path);
     if let (Ok(file), Some(Ok(user))) = (made, settings.user.as_deref().map(crate::config::account))
     {
         // Not ours to give away: the workers will say that they cannot open it.

@@ -70,11 +70,15 @@ impl Supervisor {
         let mut autostart = Vec::new();
         for spec in specs {
             let known = self.names.get(&spec.name).copied();
+            // One that was stopped by hand stays so, also where others that want it are known.
+            let is_new = known
+                .and_then(|id| self.app(id))
+                .is_none_or(|app| app.removed || app.spec.requires != spec.requires);
             let (id, until) = match known {
                 Some(id) => (id, self.change(id, spec, now)),
                 None => (self.add(spec), Some(Until::Whole)),
             };
-            autostart.extend(self.app(id).filter(|app| app.wanted).map(|_| id));
+            autostart.extend(self.app(id).filter(|app| is_new && app.wanted).map(|_| id));
             waits.extend(until.map(|until| (id, until)));
         }
         self.connect();

@@ -115,6 +115,18 @@ mod tag {
     pub const PROBE: u64 = 1 << 33;
 }
 
+/// Whether the supervisor takes these apps, and goes on from what another wrote of itself.
+pub fn check(settings: &Settings, supervisor: Option<&str>) -> Result<(), String> {
+    lower::check(&settings.apps)?;
+    match supervisor.filter(|text| !text.is_empty()) {
+        None => Ok(()),
+        Some(text) => {
+            let specs = settings.apps.iter().map(lower::spec).collect();
+            Supervisor::resume(0, specs, text, crate::clock::now()).map(drop)
+        }
+    }
+}
+
 impl<T: Copy> Apps<T> {
     pub fn new() -> Apps<T> {
         Apps {
@@ -140,15 +152,20 @@ impl<T: Copy> Apps<T> {
         lower::check(&settings.apps)?;
         let mut fresh = Vec::new();
         for app in &settings.apps {
-            let kept = self.kept.get(app.name.as_str());
-            let has = |asked: &ListenAddress| {
-                kept.is_some_and(|k| k.sockets.iter().any(|s| s.asked == *asked))
-            };
-            let missing = app.listen.iter().filter(|asked| !has(asked));
-            let opened = missing.map(|asked| Listener::open_shared(asked, settings.backlog));
-            fresh.push((app.name.as_str().into(), opened.collect::<Result<Vec<_>, _>>()?));
+            let opened = self.open_missing(app, settings.backlog)?;
+            fresh.push((app.name.as_str().into(), opened));
         }
         Ok(fresh)
+    }
+
+    /// Opens those of an app's sockets that there are not yet.
+    fn open_missing(&self, app: &App, backlog: u32) -> Result<Vec<Listener>, String> {
+        let kept = self.kept.get(app.name.as_str());
+        let has = |asked: &ListenAddress| {
+            kept.is_some_and(|kept| kept.sockets.iter().any(|socket| socket.asked == *asked))
+        };
+        let missing = app.listen.iter().filter(|asked| !has(asked));
+        missing.map(|asked| Listener::open_shared(asked, backlog)).collect()
     }
 
     /// These apps from now on; what is new is started, what is missing stopped, what has changed
@@ -173,7 +190,8 @@ impl<T: Copy> Apps<T> {
         for (app, (name, sockets)) in settings.apps.iter().zip(fresh) {
             let kept = self.kept.entry(name).or_insert_with(|| Kept::of(app));
             kept.app = Arc::new(app.clone());
-            kept.sockets.retain(|socket| app.listen.contains(&socket.asked));
+            let stays = |socket: &mut Listener| app.listen.contains(&socket.asked);
+            kept.sockets.extract_if(.., |socket| !stays(socket)).for_each(|s| s.remove_path());
             kept.sockets.extend(sockets);
             kept.sockets.sort_by_key(|s| app.listen.iter().position(|asked| *asked == s.asked));
             kept.open_file();
@@ -244,6 +262,7 @@ impl<T: Copy> Apps<T> {
 
     /// Nothing of any app is left, and nothing will be.
     pub fn close(&mut self) {
+        self.kept.values().flat_map(|kept| &kept.sockets).for_each(Listener::remove_path);
         if let Some(Err(error)) = self.cgroups.take().map(Cgroups::close) {
             warn(&format!("the control group of the apps stays behind: {error}"));
         }
@@ -406,7 +425,8 @@ impl<T: Copy> Apps<T> {
         if sent > 0 { Outcome::Done } else { Outcome::Refused(format!("{app} is not running")) }
     }
 
-    fn on_notify(&mut self, now: Instant) {
+    /// Reads what apps say of themselves.
+    pub fn on_notify(&mut self, now: Instant) {
         let mut messages = Vec::new();
         let Some(notify) = &self.notify else { return };
         if let Err(error) = notify.receive(&mut messages) {
@@ -443,12 +463,14 @@ impl<T: Copy> Apps<T> {
                 let reason = "it says that it is broken (WATCHDOG=trigger)".to_owned();
                 return self.tell(Event::ProbeFailed { id, reason }, now);
             }
+            // Another main process would not be our child to reap, and the word of any process of
+            // the group is no reason to believe in one.
+            notify::Notice::MainPid(_) => return,
             notify::Notice::Reloading | notify::Notice::Errno(_) => return,
             notify::Notice::Watchdog => Notice::WatchdogPing,
             notify::Notice::WatchdogTime(every) => Notice::WatchdogEvery(every),
             notify::Notice::ExtendTimeout(time) => Notice::ExtendTimeout(time),
             notify::Notice::Stopping => Notice::Stopping,
-            notify::Notice::MainPid(pid) => Notice::MainPid(pid),
         };
         self.tell(Event::Notified { id, notice }, now);
     }
@@ -484,6 +506,7 @@ impl<T: Copy> Apps<T> {
     }
 
     fn forget(&mut self, id: InstanceId) {
+        self.end_question(id);
         let gone = self.instances.remove(&id);
         self.groups.retain(|group| *group != id);
         if let Some(cgroup) = gone.and_then(|one| one.cgroup) {

@@ -85,6 +85,8 @@ struct Process {
     started: Instant,
     seats: Vec<u64>,
     unready: usize,
+    /// It was late, and its end is to come.
+    killed: bool,
 }
 
 struct OpenSeat {
@@ -193,6 +195,21 @@ impl Family {
 
     /// Forks it. `Some`: this is the worker.
     pub fn fork(&mut self, which: &Fork, listeners: &Listeners) -> io::Result<Option<Plan>> {
+        let mut rows = Vec::new();
+        let forked = self.try_fork(which, listeners, &mut rows);
+        if forked.is_err() {
+            self.free_rows.extend(rows);
+        }
+        forked
+    }
+
+    /// Leaves in `rows` the counters that it has taken.
+    fn try_fork(
+        &mut self,
+        which: &Fork,
+        listeners: &Listeners,
+        rows: &mut Vec<usize>,
+    ) -> io::Result<Option<Plan>> {
         assert_fork_safe()?;
         let generation = self
             .generation(which.generation)
@@ -206,6 +223,7 @@ impl Family {
             let (mine, channel) = UnixStream::pair()?;
             let listeners = listeners.of_unit(&settings, which.index * count + seat, units)?;
             let row = self.take_row().ok_or_else(|| io::Error::other("no counters left"))?;
+            rows.push(row);
             ours.push((Channel::new(mine)?, row));
             theirs.push(Seat { channel, listeners, counters: self.row(row) });
         }
@@ -232,7 +250,7 @@ impl Family {
             self.seats.insert(self.next_seat, OpenSeat { pid, channel, row });
         }
         let started = crate::clock::now();
-        self.processes.insert(pid, Process { fork, started, seats, unready });
+        self.processes.insert(pid, Process { fork, started, seats, unready, killed: false });
     }
 
     /// The fork itself was refused.
@@ -275,8 +293,9 @@ impl Family {
         generation.state = State::Serving;
         let older: Vec<u64> =
             self.generations.iter().map(|g| g.number).filter(|n| *n < number).collect();
-        older.into_iter().for_each(|older| self.drain(older, now));
-        vec![Event::GenerationReady(number)]
+        let mut events = vec![Event::GenerationReady(number)];
+        events.extend(older.into_iter().filter_map(|older| self.drain(older, now)));
+        events
     }
 
     pub fn on_failed(&mut self, seat: u64, message: String) {
@@ -393,10 +412,16 @@ impl Family {
         }
     }
 
-    fn drain(&mut self, number: u64, now: Instant) {
-        let Some(generation) = self.generation(number) else { return };
-        if matches!(generation.state, State::Draining { .. }) {
-            return;
+    fn drain(&mut self, number: u64, now: Instant) -> Option<Event> {
+        let generation = self.generation(number)?;
+        match generation.state {
+            State::Draining { .. } => return None,
+            State::Starting => {
+                self.give_up(number);
+                let reason = "it was told to drain before it was ready".to_owned();
+                return Some(Event::GenerationFailed { generation: number, reason });
+            }
+            State::Serving => {}
         }
         let timeout = generation.settings.drain_timeout;
         generation.state = State::Draining { until: now + timeout };
@@ -412,11 +437,12 @@ impl Family {
         if !self.processes.values().any(|process| process.fork.generation == number) {
             self.generations.retain(|generation| generation.number != number);
         }
+        None
     }
 
-    pub fn drain_all(&mut self, now: Instant) {
+    pub fn drain_all(&mut self, now: Instant) -> Vec<Event> {
         let all: Vec<u64> = self.generations.iter().map(|g| g.number).collect();
-        all.into_iter().for_each(|number| self.drain(number, now));
+        all.into_iter().filter_map(|number| self.drain(number, now)).collect()
     }
 
     /// Tells everyone to end at once, and starts nobody any more.
@@ -438,7 +464,7 @@ impl Family {
     /// Kills who takes too long to become ready or to drain.
     pub fn on_time(&mut self, now: Instant) -> Vec<Event> {
         let mut events = Vec::new();
-        for (pid, process) in &self.processes {
+        for (pid, process) in self.processes.iter_mut().filter(|(_, process)| !process.killed) {
             let generation = self.generations.iter().find(|g| g.number == process.fork.generation);
             let Some(generation) = generation else { continue };
             let late = match generation.state {
@@ -447,6 +473,7 @@ impl Family {
             };
             if late {
                 process::kill(*pid, Signal::KILL);
+                process.killed = true;
                 let what = if process.unready > 0 { "become ready" } else { "finish" };
                 let index = process.fork.index + 1;
                 events.push(Event::Said(format!(
@@ -471,7 +498,7 @@ impl Family {
             State::Starting | State::Serving => None,
         });
         let starts = self.generations.iter().flat_map(|g| g.posts.iter().filter_map(|p| p.due));
-        let unready = self.processes.values().filter(|process| process.unready > 0);
+        let unready = self.processes.values().filter(|one| one.unready > 0 && !one.killed);
         drains.chain(starts).chain(unready.map(|process| process.started + READY_WAIT)).min()
     }
 

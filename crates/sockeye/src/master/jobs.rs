@@ -35,6 +35,8 @@ pub struct Scheduled {
     jobs: Jobs,
     crontabs: Crontabs,
     configured: Vec<JobSpec>,
+    /// What earlier masters have remembered has been read.
+    remembers: bool,
     /// The minute of the wall clock in which the crontabs were last looked at.
     looked: i64,
     events: Vec<Event>,
@@ -49,6 +51,7 @@ impl Scheduled {
             jobs: Jobs::new(History::in_memory(), GRACE, seed, now),
             crontabs: Crontabs::new(&[], reading()),
             configured: Vec::new(),
+            remembers: false,
             looked: minute(now),
             events: Vec::new(),
             orders: Vec::new(),
@@ -56,10 +59,11 @@ impl Scheduled {
     }
 
     /// Before the first jobs: what earlier masters have remembered.
-    pub fn remember(&mut self, settings: &Settings) {
-        if settings.jobs.is_empty() && settings.crontab.is_empty() {
+    fn remember(&mut self, settings: &Settings) {
+        if self.remembers || settings.jobs.is_empty() && settings.crontab.is_empty() {
             return;
         }
+        self.remembers = true;
         let history = History::open(&settings.history).unwrap_or_else(|problem| {
             warn(&format!("{problem}; runs of jobs are forgotten at the end"));
             History::in_memory()
@@ -70,6 +74,7 @@ impl Scheduled {
 
     /// These jobs from now on.
     pub fn configure(&mut self, settings: &Settings, log: &mut Log) {
+        self.remember(settings);
         let specs = settings.jobs.iter().map(configured::job);
         let good = |spec: Result<JobSpec, String>| spec.map_err(|why| warn(&why)).ok();
         self.configured = specs.filter_map(good).collect();

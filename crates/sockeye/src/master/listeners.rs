@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 use rustix::net::{
-    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, getsockname, listen, socket_with,
-    sockopt,
+    AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, connect, getsockname, listen,
+    socket_with, sockopt,
 };
 
 use ::control::handover::Listening;
@@ -27,6 +27,8 @@ pub struct Listener {
     /// As it is: a port 0 has become a number.
     pub address: ListenAddress,
     pub sockets: Vec<OwnedFd>,
+    /// So many of them, from the first, are accepted from by the generation that serves.
+    serving: usize,
 }
 
 #[derive(Default)]
@@ -44,6 +46,7 @@ impl Listeners {
             asked: address.clone(),
             address,
             sockets: vec![socket],
+            serving: 0,
         };
         let mut listeners = Listeners { all: opened.into_iter().map(of).collect() };
         listeners.rebind(settings)?;
@@ -65,6 +68,19 @@ impl Listeners {
         }
         self.all.extend(fresh);
         Ok(())
+    }
+
+    /// The generation that serves accepts from all there are.
+    pub fn settle(&mut self) {
+        self.all.iter_mut().for_each(|listener| listener.serving = listener.sockets.len());
+    }
+
+    /// Closes what was opened for a generation that does not come: nobody would accept from it.
+    pub fn back_to(&mut self, settings: &Settings) {
+        self.retire(settings);
+        for listener in &mut self.all {
+            listener.sockets.truncate(listener.serving.max(1));
+        }
     }
 
     /// Closes what these settings, which now serve, do not name.
@@ -144,6 +160,7 @@ impl Listener {
         Ok(Listener {
             asked: ListenAddress::from_text(&handed.asked)?,
             address: ListenAddress::from_text(&handed.address)?,
+            serving: handed.sockets.len(),
             sockets: sockets.collect::<Result<_, _>>()?,
         })
     }
@@ -235,14 +252,15 @@ fn open_tcp(address: SocketAddr, settings: &Settings) -> io::Result<Listener> {
     while sockets.len() < count {
         sockets.push(another(address, settings.backlog)?);
     }
-    Ok(Listener { asked, address: ListenAddress::Tcp(address), sockets })
+    Ok(Listener { asked, address: ListenAddress::Tcp(address), sockets, serving: 0 })
 }
 
 fn open_one(address: SocketAddr, backlog: u32) -> io::Result<Listener> {
     let socket = bound(address, false)?;
     listen(&socket, length(backlog))?;
     let found = ListenAddress::Tcp(SocketAddr::try_from(getsockname(&socket)?)?);
-    Ok(Listener { asked: ListenAddress::Tcp(address), address: found, sockets: vec![socket] })
+    let asked = ListenAddress::Tcp(address);
+    Ok(Listener { asked, address: found, sockets: vec![socket], serving: 0 })
 }
 
 /// One more socket of an address that has one.
@@ -277,16 +295,17 @@ fn open_unix(path: &Path, backlog: u32) -> io::Result<Listener> {
     std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o666))?;
     listen(&socket, length(backlog))?;
     let address = ListenAddress::Unix(path.to_owned());
-    Ok(Listener { asked: address.clone(), address, sockets: vec![socket] })
+    Ok(Listener { asked: address.clone(), address, sockets: vec![socket], serving: 0 })
 }
 
-/// A socket that a killed server left behind is removed; one that answers is in use.
+/// A socket that a killed server left behind is removed; one that answers, or that is too busy to,
+/// is in use. Never waits: a full queue would hold a connect(2) up for ever (unix(7)).
 pub fn remove_stale(path: &Path) -> io::Result<()> {
-    match std::os::unix::net::UnixStream::connect(path) {
-        Ok(_) => Err(Errno::ADDRINUSE.into()),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-            std::fs::remove_file(path)
-        }
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    match connect(&socket, &SocketAddrUnix::new(path)?) {
+        Ok(()) | Err(Errno::AGAIN | Errno::INPROGRESS) => Err(Errno::ADDRINUSE.into()),
+        Err(Errno::CONNREFUSED) => std::fs::remove_file(path),
         Err(_) => Ok(()),
     }
 }

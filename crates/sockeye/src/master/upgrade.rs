@@ -19,6 +19,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -29,11 +30,11 @@ use rustix::fs::MemfdFlags;
 use rustix::io::FdFlags;
 
 use super::control_socket::ClientId;
-use super::{Ending, Master};
+use super::{Ending, Master, apps};
 use crate::cli::output::warn;
 use crate::clock;
 use crate::service_manager::VARIABLES;
-use crate::settings::ListenAddress;
+use crate::settings::{ListenAddress, Settings};
 
 /// How long the new program may check.
 const CHECK_WAIT: Duration = Duration::from_secs(20);
@@ -52,6 +53,9 @@ pub struct Itself {
     pub arguments: Vec<OsString>,
 }
 
+/// What tells that the configuration's file is another.
+type Stamp = Option<(u64, i64, i64, u64)>;
+
 pub struct Upgrade {
     itself: Itself,
     stage: Stage,
@@ -60,8 +64,8 @@ pub struct Upgrade {
 
 enum Stage {
     Idle,
-    Checking { pid: u32, output: File, said: Vec<u8>, until: Instant },
-    Checked { until: Instant },
+    Checking { pid: u32, output: File, said: Vec<u8>, until: Instant, stamp: Stamp },
+    Checked { until: Instant, stamp: Stamp },
 }
 
 impl Itself {
@@ -106,7 +110,7 @@ impl Upgrade {
     pub fn next_time(&self) -> Option<Instant> {
         match &self.stage {
             Stage::Idle => None,
-            Stage::Checking { until, .. } | Stage::Checked { until } => Some(*until),
+            Stage::Checking { until, .. } | Stage::Checked { until, .. } => Some(*until),
         }
     }
 
@@ -121,7 +125,7 @@ impl Upgrade {
     }
 
     /// Starts the check.
-    fn check(&mut self, handover: &Handover, now: Instant) -> Result<(), String> {
+    fn check(&mut self, handover: &Handover, stamp: Stamp, now: Instant) -> Result<(), String> {
         let memory = write_memory(handover).map_err(|e| format!("memfd: {e}"))?;
         let (output, theirs) = rustix::pipe::pipe_with(
             rustix::pipe::PipeFlags::CLOEXEC | rustix::pipe::PipeFlags::NONBLOCK,
@@ -137,7 +141,8 @@ impl Upgrade {
         let child = process::spawn(&prepared).map_err(|error| error.to_string())?;
         let until = now + CHECK_WAIT;
         let said = Vec::new();
-        self.stage = Stage::Checking { pid: child.pid, output: File::from(output), said, until };
+        let output = File::from(output);
+        self.stage = Stage::Checking { pid: child.pid, output, said, until, stamp };
         Ok(())
     }
 }
@@ -153,7 +158,9 @@ impl Master {
         }
         let now = clock::now();
         let handover = self.handover(now).map_err(|error| error.to_string());
-        if let Err(message) = handover.and_then(|handover| self.upgrade.check(&handover, now)) {
+        let stamp = self.stamp();
+        let begun = handover.and_then(|handover| self.upgrade.check(&handover, stamp, now));
+        if let Err(message) = begun {
             self.give_up_upgrade(&message);
         }
         self.close_all_on_exec();
@@ -162,12 +169,15 @@ impl Master {
     /// Whether the end of this child was an upgrade's business.
     pub(super) fn on_upgrade_exit(&mut self, exit: &Exit) -> bool {
         self.upgrade.on_output();
-        let Stage::Checking { pid, said, .. } = &mut self.upgrade.stage else { return false };
+        let Stage::Checking { pid, said, stamp, .. } = &mut self.upgrade.stage else {
+            return false;
+        };
         if *pid != exit.pid {
             return false;
         }
         if exit.how.is_success() {
-            self.upgrade.stage = Stage::Checked { until: clock::now() + QUIET_WAIT };
+            let stamp = *stamp;
+            self.upgrade.stage = Stage::Checked { until: clock::now() + QUIET_WAIT, stamp };
         } else {
             let said = String::from_utf8_lossy(said).trim().to_owned();
             let path = self.upgrade.itself.path.display();
@@ -179,23 +189,44 @@ impl Master {
 
     /// Called at every turn of the loop. Returns if the time has not come, or it failed.
     pub(super) fn continue_upgrade(&mut self) {
+        if self.ending != Ending::None {
+            return;
+        }
         let now = clock::now();
+        let is_late = self.upgrade.next_time().is_some_and(|until| until <= now);
         match &self.upgrade.stage {
-            Stage::Checking { pid, until, .. } if now >= *until => {
-                process::kill(*pid, rustix::process::Signal::KILL);
-                let message = format!("its check took more than {} s", CHECK_WAIT.as_secs());
-                self.give_up_upgrade(&message);
+            Stage::Idle => {}
+            Stage::Checking { .. } if !is_late => {}
+            Stage::Checking { .. } => {
+                self.cancel_upgrade(&format!("its check took more than {CHECK_WAIT:?}"));
+            }
+            // What was checked is not what would be read.
+            Stage::Checked { stamp, .. } if *stamp != self.stamp() => {
+                self.upgrade.stage = Stage::Idle;
+                self.upgrade(None);
             }
             Stage::Checked { .. } if self.is_quiet() => {
+                self.log.finish();
                 let error = self.become_the_new_program(now);
                 self.close_all_on_exec();
                 self.give_up_upgrade(&error);
             }
-            Stage::Checked { until } if now >= *until => {
-                let message = format!("something was under way for {} s", QUIET_WAIT.as_secs());
-                self.give_up_upgrade(&message);
+            Stage::Checked { .. } if is_late => {
+                self.give_up_upgrade(&format!(
+                    "a job, an order to an app or a reload was under way for {QUIET_WAIT:?}"
+                ));
             }
-            _ => {}
+            Stage::Checked { .. } => {}
+        }
+    }
+
+    /// Gives up what has not become an execve yet.
+    pub(super) fn cancel_upgrade(&mut self, why: &str) {
+        if let Stage::Checking { pid, .. } = &self.upgrade.stage {
+            process::kill(*pid, rustix::process::Signal::KILL);
+        }
+        if !matches!(self.upgrade.stage, Stage::Idle) {
+            self.give_up_upgrade(why);
         }
     }
 
@@ -205,6 +236,11 @@ impl Master {
             && self.apps.is_quiet()
             && self.questions.next_time().is_none()
             && self.control.as_ref().is_none_or(|control| control.is_quiet())
+    }
+
+    fn stamp(&self) -> Stamp {
+        let found = std::fs::metadata(self.source.file.as_ref()?).ok()?;
+        Some((found.ino(), found.mtime(), found.mtime_nsec(), found.size()))
     }
 
     fn give_up_upgrade(&mut self, message: &str) {
@@ -299,6 +335,18 @@ pub fn take_inherited(number: i32) -> Result<OwnedFd, String> {
 /// Reads what was handed over, from a descriptor that is taken for it.
 pub fn read_handover(number: i32) -> Result<Handover, String> {
     read_from(File::from(take_inherited(number)?))
+}
+
+/// Whether this program could go on with what is handed over, and with these settings.
+pub fn check(settings: &Settings, handed: Option<&Handover>) -> Result<(), String> {
+    apps::check(settings, handed.map(|handed| handed.supervisor.as_str()))?;
+    let of_apps = handed.into_iter().flat_map(|handed| &handed.app_sockets);
+    let of_apps = of_apps.flat_map(|app| &app.sockets);
+    for listening in handed.into_iter().flat_map(|handed| &handed.listeners).chain(of_apps) {
+        ListenAddress::from_text(&listening.asked)?;
+        ListenAddress::from_text(&listening.address)?;
+    }
+    Ok(())
 }
 
 /// For a check: from standard input.

@@ -101,12 +101,13 @@ fn a_successor_that_is_not_ready_replaces_nobody() {
     let running = load::start(plan(family.address("api")));
     let said = family.fails(&["app", "restart", "api"]);
     assert!(said.contains("not ready"), "{said}");
-    assert_eq!(family.pids("api"), old);
+    // The caller is told before the new one has ended.
+    eventually("the new one is gone", || family.pids("api") == old);
     family.hears("the old ones stay");
     fs::write(family.path("app.py"), "raise SystemExit(7)\n").unwrap();
     let said = family.fails(&["app", "restart", "api"]);
     assert!(said.contains("exit 7"), "{said}");
-    assert_eq!(family.pids("api"), old);
+    eventually("the new one is gone", || family.pids("api") == old);
     assert_flawless("two restarts that fail", &running.stop().unwrap(), &family.server);
     fs::write(family.path("app.py"), good).unwrap();
     family.write(&python_app("api", more).replace("400ms", "20s"));

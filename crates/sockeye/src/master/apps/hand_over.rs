@@ -12,14 +12,20 @@ use process::output::Pipe;
 use process::supervisor::{InstanceId, Supervisor};
 
 use super::{Apps, Asker, Instance, Kept, Tap, lower};
+use crate::cli::output::warn;
 use crate::master::listeners::Listener;
 use crate::master::upgrade::{keep_open, take_inherited};
 use crate::settings::{App, Settings};
 
+/// Of sockets that the new configuration adds.
+const BACKLOG: u32 = 1024;
+
 impl<T: Copy> Apps<T> {
-    /// Nobody waits for the end of an order, which would not be known afterwards.
+    /// Nobody waits for the end of an order or of a probe's shell, which would not be known
+    /// afterwards.
     pub fn is_quiet(&self) -> bool {
-        !self.asked.values().any(|asker| matches!(asker, Asker::Someone(_)))
+        self.shells.is_empty()
+            && !self.asked.values().any(|asker| matches!(asker, Asker::Someone(_)))
     }
 
     /// Writes all that is needed; the descriptors named stay open over an execve.
@@ -83,10 +89,16 @@ impl<T: Copy> Apps<T> {
         if let Some(Notify { socket, address }) = &handed.notify {
             self.notify = Some(NotifySocket::adopt(take_inherited(*socket)?, address.clone()));
         }
-        let fresh = self.make_room(settings)?;
+        let fresh =
+            settings.apps.iter().map(|app| (app.name.as_str().into(), self.open_or_say(app)));
+        let fresh = fresh.collect();
         self.prepare(settings, fresh);
         for output in &handed.outputs {
-            let pipe = Pipe::adopt(take_inherited(output.pipe)?, output.begun.clone());
+            let mut pipe = Pipe::adopt(take_inherited(output.pipe)?, output.begun.clone());
+            let runs = |one: &handover::Instance| one.id == output.id && !one.is_group;
+            if !handed.instances.iter().any(runs) {
+                pipe.program_ended(now);
+            }
             let tap = Tap { app: output.app.as_str().into(), slot: output.slot, pipe };
             self.taps.insert(output.id, tap);
         }
@@ -96,6 +108,15 @@ impl<T: Copy> Apps<T> {
         self.machine = Supervisor::resume(seed, specs, &handed.supervisor, now)?;
         self.act(now);
         Ok(())
+    }
+
+    /// There is no way back for an upgrade: an app goes without a socket that cannot be opened.
+    fn open_or_say(&self, app: &App) -> Vec<Listener> {
+        let opened = self.open_missing(app, BACKLOG);
+        opened.unwrap_or_else(|message| {
+            warn(&format!("app {}: {message}", app.name));
+            Vec::new()
+        })
     }
 
     fn take_over_instance(&mut self, handed: &handover::Instance) {
