@@ -19,6 +19,7 @@ pub mod names;
 pub mod parse;
 pub mod references;
 pub mod source;
+mod spread;
 pub mod tool;
 pub mod users;
 

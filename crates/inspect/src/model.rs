@@ -6,6 +6,8 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
+use crate::spread::Spread;
+
 /// A piece of the snapshot's text arena.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Text {
@@ -209,6 +211,7 @@ pub struct Sockets {
     pub unix: Vec<Unix>,
     pub other: Vec<OtherSocket>,
     by_inode: Vec<(u64, SocketRef)>,
+    spread: Spread,
 }
 
 impl Sockets {
@@ -220,11 +223,14 @@ impl Sockets {
             self.other.iter().enumerate().map(|(i, s)| (s.inode, SocketRef::Other(i as u32)));
         self.by_inode = inet.chain(unix).chain(other).filter(|(inode, _)| *inode != 0).collect();
         self.by_inode.sort_unstable_by_key(|(inode, _)| *inode);
+        let inodes = self.by_inode.iter().map(|(inode, _)| *inode);
+        self.spread = Spread::new(self.by_inode.len(), inodes);
     }
 
     pub fn by_inode(&self, inode: u64) -> Option<SocketRef> {
-        let at = self.by_inode.binary_search_by_key(&inode, |(inode, _)| *inode).ok()?;
-        Some(self.by_inode[at].1)
+        let near = self.by_inode.get(self.spread.near(inode, &self.by_inode))?;
+        let at = near.binary_search_by_key(&inode, |(inode, _)| *inode).ok()?;
+        Some(near[at].1)
     }
 }
 

@@ -10,12 +10,14 @@ use crate::bytes;
 use crate::collect::bpf;
 use crate::model::SocketHolder;
 use crate::source::{self, Missing, Source};
+use crate::spread::Spread;
 
 /// Every (socket, process, descriptor) there is, and how many processes could not be read.
 #[derive(Debug, Default)]
 pub struct Holders {
     /// Sorted by inode, then pid, then descriptor.
     pub list: Vec<SocketHolder>,
+    spread: Spread,
     pub denied: u32,
     /// Processes of which at least one descriptor was read.
     pub seen: u32,
@@ -24,8 +26,8 @@ pub struct Holders {
 impl Holders {
     /// All holders of one socket, lowest pid first.
     pub fn of(&self, inode: u64) -> &[SocketHolder] {
-        let start = self.list.partition_point(|h| h.inode < inode);
-        let rest = &self.list[start..];
+        let near = self.list.get(self.spread.near(inode, &self.list)).unwrap_or_default();
+        let rest = &near[near.partition_point(|h| h.inode < inode)..];
         let count = rest.iter().take_while(|h| h.inode == inode).count();
         &rest[..count]
     }
@@ -38,6 +40,7 @@ impl Holders {
 
     pub fn sort(&mut self) {
         self.list.sort_unstable();
+        self.spread = Spread::new(self.list.len(), self.list.iter().map(|h| h.inode));
     }
 }
 
@@ -79,7 +82,7 @@ fn scan_some(source: &Source, pids: &[u32], next: &AtomicUsize) -> Holders {
 pub fn from_records(records: &bpf::Records) -> Holders {
     let sockets = records.all().iter().filter(|r| r.mode & 0o170_000 == 0o140_000);
     let list = sockets.map(|r| SocketHolder { inode: r.inode, pid: r.pid, fd: r.fd }).collect();
-    let mut holders = Holders { list, denied: 0, seen: 0 };
+    let mut holders = Holders { list, ..Holders::default() };
     holders.sort();
     holders
 }

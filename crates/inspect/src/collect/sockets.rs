@@ -42,6 +42,8 @@ pub struct Want {
     pub attributes: Option<u8>,
     /// Bits of the TCP states wanted, as `1 << state`; sock_diag leaves the others out.
     pub states: u32,
+    /// Whether rows are looked up by their inode.
+    pub index: bool,
 }
 
 /// Which of the two unix tables: each has facts that the other lacks.
@@ -66,6 +68,7 @@ impl Want {
         text_only: false,
         attributes: None,
         states: diag::ALL_STATES,
+        index: true,
     };
     pub const EVERYTHING: Want = Want {
         tcp: true,
@@ -105,7 +108,9 @@ pub fn collect_filtered(
         reader.netlink_text();
         reader.packet_text();
     }
-    reader.sockets.index();
+    if want.index {
+        reader.sockets.index();
+    }
     reader.sockets
 }
 
@@ -372,7 +377,6 @@ pub fn add_others_by_diag(source: &Source, sockets: &mut Sockets) {
             }
         }
     }
-    reader.sockets.index();
     *sockets = reader.sockets;
 }
 

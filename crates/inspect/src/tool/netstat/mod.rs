@@ -139,6 +139,7 @@ impl Options {
             unix: if self.wants_unix() { UnixTable::Text } else { UnixTable::No },
             // The uid of a request and the timers' counts are only in the text.
             text_only: self.extend > 0 || self.timers,
+            index: false,
             ..Want::NOTHING
         }
     }

@@ -4,6 +4,7 @@
 use std::ops::Range;
 
 use crate::bytes::push_blanks;
+use crate::collect;
 
 pub const COUNT: usize = 10;
 
@@ -25,6 +26,7 @@ pub const NETID: usize = 0;
 pub const STATE: usize = 1;
 /// The last column that is filled; what follows it only ends the line.
 const LAST: usize = 8;
+const ROW_BYTES_USUAL: usize = 128;
 
 /// The cells of a page.
 #[derive(Debug)]
@@ -58,11 +60,19 @@ impl Page {
         self.rows.push(ends);
     }
 
-    pub fn render(&self, screen: Option<usize>, out: &mut Vec<u8>) {
-        let widths = self.widths(screen);
-        for index in 0..self.rows.len() {
-            self.render_row(index, &widths, out);
+    /// Lays out this page, and `next`, which goes on below it.
+    pub fn render(&self, next: &Page, screen: Option<usize>, out: &mut Vec<u8>) {
+        let widths = self.widths(next, screen);
+        let lay_out = |page: &Page, out: &mut Vec<u8>| {
+            out.reserve(page.rows.len() * ROW_BYTES_USUAL);
+            (0..page.rows.len()).for_each(|index| page.render_row(index, &widths, out));
+        };
+        if next.rows.is_empty() {
+            return lay_out(self, out);
         }
+        let mut rest = Vec::new();
+        collect::both(|| lay_out(next, &mut rest), || lay_out(self, out));
+        out.append(&mut rest);
     }
 
     fn cell(&self, index: usize, column: usize) -> Range<usize> {
@@ -98,14 +108,21 @@ impl Page {
         out.push(b'\n');
     }
 
-    fn widths(&self, screen: Option<usize>) -> [usize; COUNT] {
+    /// The longest cell of a column in the first `rows` rows.
+    fn longest(&self, column: usize, rows: usize) -> usize {
+        let rows = 0..rows.min(self.rows.len());
+        rows.map(|row| self.cell(row, column).len()).max().unwrap_or(0)
+    }
+
+    fn widths(&self, next: &Page, screen: Option<usize>) -> [usize; COUNT] {
+        let all = self.rows.len() + next.rows.len();
         let mut widths = [0; COUNT];
         let mut first = true;
         for column in (0..=LAST).filter(|column| !self.off[*column]) {
             // ss measures a last cell when the next row begins, so that of the last row not at all.
-            let unmeasured = usize::from(column == LAST && self.rows.len() > 1);
-            let rows = 0..self.rows.len() - unmeasured.min(self.rows.len());
-            let longest = rows.map(|row| self.cell(row, column).len()).max().unwrap_or(0);
+            let rows = all - usize::from(column == LAST && all > 1);
+            let below = next.longest(column, rows.saturating_sub(self.rows.len()));
+            let longest = self.longest(column, rows).max(below);
             let before = if first || longest == 0 { 0 } else { COLUMNS[column].1.len() };
             widths[column] = (longest + before).min(screen.unwrap_or(usize::MAX));
             first &= widths[column] == 0;
@@ -168,7 +185,7 @@ mod tests {
     #[test]
     fn compact() {
         let mut out = Vec::new();
-        page().render(None, &mut out);
+        page().render(&Page::new([false; COUNT]), None, &mut out);
         let expected = "State  Recv-Q Send-Q Local Address:Port Peer Address:PortProcess\n\
              LISTEN 0      128          0.0.0.0:22        0.0.0.0:*          \n";
         assert_eq!(String::from_utf8(out).unwrap(), expected);
@@ -177,7 +194,7 @@ mod tests {
     #[test]
     fn a_terminal_is_filled() {
         let mut out = Vec::new();
-        page().render(Some(100), &mut out);
+        page().render(&Page::new([false; COUNT]), Some(100), &mut out);
         for line in out.split(|b| *b == b'\n').filter(|line| !line.is_empty()) {
             assert_eq!(line.len(), 100);
         }

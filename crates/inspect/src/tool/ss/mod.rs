@@ -180,7 +180,6 @@ fn recorded(path: &OsString) -> Result<Sockets, Stop> {
             sockets.inet.push(row);
         }
     });
-    sockets.index();
     Ok(sockets)
 }
 
@@ -212,6 +211,7 @@ impl Options {
             unix: if unix { UnixTable::Diag } else { UnixTable::No },
             attributes: self.attributes(),
             states: self.states,
+            index: false,
             ..Want::NOTHING
         }
     }

@@ -4,6 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use crate::addr;
 use crate::bytes::{ne_u32, ne_u64, push_dec, push_hex, push_left};
+use crate::collect;
 use crate::model::{Inet, OtherFamily, OtherSocket, Protocol, TcpState, Unix};
 use crate::names::Transport;
 use crate::parse::diag;
@@ -20,9 +21,20 @@ pub fn page(facts: &Facts, options: &Options, screen: Option<usize>, out: &mut V
     if options.header {
         printer.page.header();
     }
-    printer.rows();
-    printer.page.render(screen, out);
+    printer.others();
+    let inet: Vec<&Inet> = printer.inet_in_order();
+    let parts = if inet.len() < ROWS_SHARED_MIN { 1 } else { 2 };
+    let (one, other) = inet.split_at(inet.len() / parts);
+    let mut next = Printer { facts, options, page: Page::new(off) };
+    collect::both(
+        || other.iter().for_each(|socket| next.inet(socket)),
+        || one.iter().for_each(|socket| printer.inet(socket)),
+    );
+    printer.page.render(&next.page, screen, out);
 }
+
+/// From so many Internet sockets on, two threads share the work.
+const ROWS_SHARED_MIN: usize = 4096;
 
 /// The same rows as JSON.
 pub fn document(facts: &Facts, options: &Options) -> Vec<u8> {
@@ -61,8 +73,8 @@ struct Head<'a> {
     send: u32,
 }
 
-impl Printer<'_> {
-    fn rows(&mut self) {
+impl<'a> Printer<'a> {
+    fn others(&mut self) {
         let facts = self.facts;
         for family in [OtherFamily::Netlink, OtherFamily::Packet] {
             let of_family = facts.sockets.other.iter().filter(|o| o.family == family);
@@ -77,11 +89,15 @@ impl Printer<'_> {
         for socket in &facts.sockets.unix {
             self.unix(socket);
         }
+    }
+
+    fn inet_in_order(&self) -> Vec<&'a Inet> {
+        let all = &self.facts.sockets.inet;
+        let mut rows = Vec::with_capacity(all.len());
         for protocol in [Protocol::Raw, Protocol::Udp, Protocol::Tcp] {
-            for socket in facts.sockets.inet.iter().filter(|s| s.protocol == protocol) {
-                self.inet(socket);
-            }
+            rows.extend(all.iter().filter(|s| s.protocol == protocol));
         }
+        rows
     }
 
     fn shows(&self, state: TcpState) -> bool {
