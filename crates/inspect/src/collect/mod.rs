@@ -51,13 +51,17 @@ fn pays(source: &Source, collector: Collector) -> bool {
 }
 
 fn is_large(source: &Source) -> bool {
-    // The link count of /proc is its number of processes, and a little more.
-    if rustix::fs::fstat(source.root()).is_ok_and(|s| s.st_nlink > PROCESSES_MANY) {
+    if has_many_processes(source) {
         return true;
     }
     let mut text = Vec::new();
     let read = source::read(source.root(), c"net/sockstat", &mut text);
     read.is_ok() && counters::pair(&text, b"sockets:", b"used") >= SOCKETS_MANY
+}
+
+/// The link count of /proc is its number of processes, and a little more.
+fn has_many_processes(source: &Source) -> bool {
+    rustix::fs::fstat(source.root()).is_ok_and(|s| s.st_nlink > PROCESSES_MANY)
 }
 
 /// What BPF says for a listing of files, of `all` kinds or of sockets only; nothing where /proc is
@@ -74,7 +78,9 @@ pub fn file_records(
     if collector == Collector::Auto && (few || want.offsets) {
         return None;
     }
-    let all = all && want.pids.is_none();
+    // A few processes are read sooner than the two programs for them are loaded.
+    let pays_for_all = collector == Collector::Bpf || has_many_processes(source);
+    let all = all && want.pids.is_none() && pays_for_all;
     if !pays(source, collector) {
         return None;
     }

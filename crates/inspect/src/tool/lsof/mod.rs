@@ -83,7 +83,7 @@ fn list(
         writeln!(err, "lsof: collector: {}", facts.snapshot.collector)?;
     }
     let rows = selection.rows(&facts);
-    let mut page = Vec::with_capacity(rows.len() * 112 + 256);
+    let (mut page, mut rest) = (Vec::new(), Vec::new());
     if options.terse {
         text::pids(&facts, &rows, &mut page);
     } else if let Some(fields) = &options.fields {
@@ -91,9 +91,10 @@ fn list(
     } else if options.json {
         json::print(&facts, options, &rows, &mut page);
     } else {
-        table::print(&facts, options, &rows, &mut page);
+        rest = table::print(&facts, options, &rows, &mut page);
     }
     out.write_all(&page)?;
+    out.write_all(&rest)?;
     out.flush()?;
     if facts.snapshot.denied > 0 && !options.no_warnings && options.said_denied() {
         let denied = facts.snapshot.denied;

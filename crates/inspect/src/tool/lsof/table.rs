@@ -61,9 +61,10 @@ struct Table<'a> {
     command_limit: usize,
 }
 
-pub fn print(facts: &Facts, options: &Options, rows: &[Row], out: &mut Vec<u8>) {
+/// Gives what goes on below `out`.
+pub fn print(facts: &Facts, options: &Options, rows: &[Row], out: &mut Vec<u8>) -> Vec<u8> {
     if rows.is_empty() {
-        return;
+        return Vec::new();
     }
     let shown = COLUMNS.map(|column| is_shown(column, facts, options, rows));
     let parts = if rows.len() < ROWS_SHARED_MIN { 1 } else { 2 };
@@ -74,18 +75,19 @@ pub fn print(facts: &Facts, options: &Options, rows: &[Row], out: &mut Vec<u8>) 
         table
     };
     let (other, mut one) = collect::both(|| part(other), || part(one));
-    let Some(mut other) = other else { return };
+    let Some(mut other) = other else { return Vec::new() };
     for (one, other) in one.widths.iter_mut().zip(&mut other.widths) {
         *one = (*one).max(*other);
         *other = *one;
     }
     one.header(out);
-    let rest = |out: &mut Vec<u8>, table: &Table<'_>| {
+    let lay_out = |out: &mut Vec<u8>, table: &Table<'_>| {
+        out.reserve(table.rows.len() * ROW_BYTES_USUAL);
         table.rows.iter().for_each(|row| table.lay_out(row, out));
     };
-    let mut page = Vec::with_capacity(other.rows.len() * ROW_BYTES_USUAL);
-    collect::both(|| rest(&mut page, &other), || rest(out, &one));
-    out.append(&mut page);
+    let mut rest = Vec::new();
+    collect::both(|| lay_out(&mut rest, &other), || lay_out(out, &one));
+    rest
 }
 
 /// From so many rows on, two threads share the work.

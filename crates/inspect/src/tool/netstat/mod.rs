@@ -50,13 +50,14 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
             return Ok(0);
         }
         let facts = Facts::collect(&source, &options);
-        let mut page = Vec::with_capacity(64 << 10);
+        let (mut page, mut rest) = (Vec::with_capacity(64 << 10), Vec::new());
         if options.json {
             page = render::document(&facts, &options);
         } else {
-            render::page(&facts, &options, &mut page);
+            rest = render::page(&facts, &options, &mut page);
         }
         out.write_all(&page)?;
+        out.write_all(&rest)?;
         out.flush()?;
         if options.programs && facts.holders.denied > 0 && rustix::process::geteuid().as_raw() != 0
         {

@@ -16,24 +16,27 @@ const ADDRESS_WIDTH: usize = 23;
 const ADDRESS_CHARS_MAX: usize = 22;
 const PROGRAM_WIDTH: usize = 20;
 
-pub fn page(facts: &Facts, options: &Options, out: &mut Vec<u8>) {
+/// Gives what goes on below `out`.
+pub fn page(facts: &Facts, options: &Options, out: &mut Vec<u8>) -> Vec<u8> {
+    let mut rest = Vec::new();
     if options.wants_inet() {
         inet_header(options, out);
-        inet_rows(facts, options, out);
+        inet_rows(facts, options, out, &mut rest);
     }
     if options.wants_unix() {
-        unix_header(options, out);
+        unix_header(options, &mut rest);
         for socket in facts.sockets.unix.iter().filter(|s| is_unix_shown(s, options)) {
-            unix_row(socket, facts, options, out);
+            unix_row(socket, facts, options, &mut rest);
         }
     }
+    rest
 }
 
 /// From so many rows on, two threads share the work.
 const ROWS_SHARED_MIN: usize = 4096;
 const ROW_BYTES_USUAL: usize = 112;
 
-fn inet_rows(facts: &Facts, options: &Options, out: &mut Vec<u8>) {
+fn inet_rows(facts: &Facts, options: &Options, out: &mut Vec<u8>, rest: &mut Vec<u8>) {
     let rows = &facts.sockets.inet[..];
     let print = |rows: &[Inet], out: &mut Vec<u8>| {
         out.reserve(rows.len() * ROW_BYTES_USUAL);
@@ -44,9 +47,7 @@ fn inet_rows(facts: &Facts, options: &Options, out: &mut Vec<u8>) {
         return print(rows, out);
     }
     let (one, other) = rows.split_at(rows.len() / 2);
-    let mut rest = Vec::new();
-    collect::both(|| print(other, &mut rest), || print(one, out));
-    out.append(&mut rest);
+    collect::both(|| print(other, rest), || print(one, out));
 }
 
 /// The same rows as JSON.

@@ -27,6 +27,7 @@ pub const STATE: usize = 1;
 /// The last column that is filled; what follows it only ends the line.
 const LAST: usize = 8;
 const ROW_BYTES_USUAL: usize = 128;
+const CELLS_BYTES_USUAL: usize = 96;
 
 /// The cells of a page.
 #[derive(Debug)]
@@ -47,6 +48,13 @@ impl Page {
         self.row(|column, text| text.extend_from_slice(COLUMNS[column].0.as_bytes()));
     }
 
+    /// Makes room for so many rows more.
+    pub fn reserve(&mut self, rows: usize) {
+        self.text.reserve(rows * CELLS_BYTES_USUAL);
+        self.rows.reserve(rows);
+        self.starts.reserve(rows);
+    }
+
     /// Adds a row; `cell` writes each column in turn.
     pub fn row(&mut self, mut cell: impl FnMut(usize, &mut Vec<u8>)) {
         self.starts.push(self.text.len() as u32);
@@ -60,19 +68,20 @@ impl Page {
         self.rows.push(ends);
     }
 
-    /// Lays out this page, and `next`, which goes on below it.
-    pub fn render(&self, next: &Page, screen: Option<usize>, out: &mut Vec<u8>) {
+    /// Lays out this page, and `next`, which goes on below it and is given back.
+    pub fn render(&self, next: &Page, screen: Option<usize>, out: &mut Vec<u8>) -> Vec<u8> {
         let widths = self.widths(next, screen);
         let lay_out = |page: &Page, out: &mut Vec<u8>| {
             out.reserve(page.rows.len() * ROW_BYTES_USUAL);
             (0..page.rows.len()).for_each(|index| page.render_row(index, &widths, out));
         };
-        if next.rows.is_empty() {
-            return lay_out(self, out);
-        }
         let mut rest = Vec::new();
-        collect::both(|| lay_out(next, &mut rest), || lay_out(self, out));
-        out.append(&mut rest);
+        if next.rows.is_empty() {
+            lay_out(self, out);
+        } else {
+            collect::both(|| lay_out(next, &mut rest), || lay_out(self, out));
+        }
+        rest
     }
 
     fn cell(&self, index: usize, column: usize) -> Range<usize> {

@@ -50,7 +50,7 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
         None => Source::live(),
     };
     let source = source.map_err(|error| Stop::Failed(error.to_string(), 1))?;
-    let mut page = Vec::with_capacity(64 << 10);
+    let (mut page, mut rest) = (Vec::with_capacity(64 << 10), Vec::new());
     if options.summary {
         summary::print(&source, &mut page);
     }
@@ -65,10 +65,11 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
         if options.json {
             page = render::document(&facts, &options);
         } else {
-            render::page(&facts, &options, terminal_width(), &mut page);
+            rest = render::page(&facts, &options, terminal_width(), &mut page);
         }
     }
     out.write_all(&page)?;
+    out.write_all(&rest)?;
     out.flush()?;
     Ok(0)
 }

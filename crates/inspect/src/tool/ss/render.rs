@@ -13,7 +13,8 @@ use crate::tool::ss::columns::{COUNT, NETID, Page, STATE};
 use crate::tool::ss::filter::Subject;
 use crate::tool::ss::{Facts, Options, info};
 
-pub fn page(facts: &Facts, options: &Options, screen: Option<usize>, out: &mut Vec<u8>) {
+/// Gives what goes on below `out`.
+pub fn page(facts: &Facts, options: &Options, screen: Option<usize>, out: &mut Vec<u8>) -> Vec<u8> {
     let mut off = [false; COUNT];
     off[NETID] = options.tables.count() == 1;
     off[STATE] = options.states.count_ones() == 1;
@@ -26,11 +27,8 @@ pub fn page(facts: &Facts, options: &Options, screen: Option<usize>, out: &mut V
     let parts = if inet.len() < ROWS_SHARED_MIN { 1 } else { 2 };
     let (one, other) = inet.split_at(inet.len() / parts);
     let mut next = Printer { facts, options, page: Page::new(off) };
-    collect::both(
-        || other.iter().for_each(|socket| next.inet(socket)),
-        || one.iter().for_each(|socket| printer.inet(socket)),
-    );
-    printer.page.render(&next.page, screen, out);
+    collect::both(|| next.inet_rows(other), || printer.inet_rows(one));
+    printer.page.render(&next.page, screen, out)
 }
 
 /// From so many Internet sockets on, two threads share the work.
@@ -89,6 +87,11 @@ impl<'a> Printer<'a> {
         for socket in &facts.sockets.unix {
             self.unix(socket);
         }
+    }
+
+    fn inet_rows(&mut self, rows: &[&Inet]) {
+        self.page.reserve(rows.len());
+        rows.iter().for_each(|socket| self.inet(socket));
     }
 
     fn inet_in_order(&self) -> Vec<&'a Inet> {
