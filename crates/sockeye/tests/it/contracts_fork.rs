@@ -7,7 +7,7 @@ use testkit::load::Plan;
 use testkit::{Peer, Reaping, Signal, load, tree};
 
 use crate::contracts_kit::{
-    assert_flawless, census, expect_census, expect_none_neglected, plan, signal,
+    assert_flawless, census, expect_census, expect_none_neglected, listening_sockets, plan, signal,
 };
 use crate::harness::{Server, Site, WAIT, eventually};
 
@@ -92,7 +92,11 @@ fn check_end(words: &str, finishes: bool, end: impl FnOnce(&Server) + Send) {
     assert_eq!(family.len(), 10, "{words}: {family:?}");
     let rest = std::thread::scope(|scope| {
         let ending = scope.spawn(|| end(&server));
-        if !finishes {
+        if finishes {
+            // The end has begun while the download is under way.
+            let closed = || listening_sockets(server.pid()) == 0;
+            eventually("the master has closed its sockets", closed);
+        } else {
             // Nothing is read before the end, and the kernel takes only a part of it meanwhile.
             ending.join().unwrap();
             eventually("the child is gone", || !family.iter().any(tree::Member::is_alive));
