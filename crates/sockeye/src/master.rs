@@ -21,6 +21,8 @@ mod family;
 mod greeting;
 mod jobs;
 mod listeners;
+mod orders;
+mod reload;
 mod status;
 mod upgrade;
 
@@ -31,8 +33,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ::control::{AppOrder, Command, FromWorker, Handover, Reply};
-use process::supervisor::Outcome;
+use ::control::{FromWorker, Handover, Reply};
 use rustix::fs::OFlags;
 use sys::poll::{IN, OUT, PollSet};
 use sys::signal::{
@@ -45,13 +46,13 @@ use crate::clock;
 use crate::config::Source;
 use crate::log::Log;
 use crate::service_manager::Manager;
-use crate::settings::{ListenAddress, Order, Settings};
+use crate::settings::{ListenAddress, Settings};
 use crate::worker;
 use apps::Apps;
 use control_socket::{ClientId, ControlSocket};
 use family::{Event, Family, Fork};
 use jobs::Scheduled;
-use listeners::{Listener, Listeners};
+use listeners::Listeners;
 use schedule::RunId;
 use status::Questions;
 use upgrade::Upgrade;
@@ -428,197 +429,6 @@ impl Master {
                 }
                 Event::Said(message) => warn(&message),
             }
-        }
-    }
-
-    fn on_generation_ready(&mut self, generation: u64) {
-        self.listeners.retire(&self.settings);
-        self.listeners.settle();
-        let fresh = std::mem::take(&mut self.apps_fresh);
-        self.apps.configure(&self.settings, fresh, clock::now());
-        self.jobs.configure(&self.settings, &mut self.log);
-        if !std::mem::replace(&mut self.greeted, true) {
-            self.jobs.start(&mut self.log);
-            greeting::print(&self.settings, &self.listeners, &self.family);
-        }
-        self.manager.ready(&format!("generation {generation} is serving"));
-        for asker in std::mem::take(&mut self.reload_asked_by) {
-            self.answer(asker, Reply::Reloaded { generation });
-        }
-    }
-
-    fn on_generation_failed(&mut self, generation: u64, reason: String) {
-        if !self.greeted {
-            crate::cli::output::complain_error(&reason);
-            self.exit_code = ExitCode::FAILURE;
-            self.stop(true);
-            return;
-        }
-        let message =
-            format!("generation {generation} could not start, the old one stays: {reason}");
-        warn(&message);
-        self.manager.ready(&format!("the old configuration stays: {message}").replace('\n', " "));
-        if let Some(old) = self.family.serving_settings() {
-            self.settings = old;
-        }
-        self.listeners.back_to(&self.settings);
-        self.drop_fresh();
-        for asker in std::mem::take(&mut self.reload_asked_by) {
-            self.answer(asker, Reply::Refused { message: message.clone() });
-        }
-    }
-
-    fn on_client(&mut self, id: ClientId) {
-        let Some(control) = &mut self.control else { return };
-        for command in control.receive(id) {
-            match command {
-                Command::Status => self.ask_status(status::Asker::Client(id)),
-                Command::Reload => self.reload(vec![Asker::Client(id)]),
-                Command::Upgrade => self.upgrade(Some(id)),
-                Command::App { name, order } => {
-                    self.order_app(&name, order, Asker::Client(id));
-                }
-                Command::AppLines { name, from } => self.reply_lines(id, &name, from),
-                Command::Trigger { job } => {
-                    let reply = match self.jobs.trigger(&job, &mut self.log) {
-                        Ok(()) => Reply::Done,
-                        Err(message) => Reply::Refused { message },
-                    };
-                    self.reply(id, &reply);
-                }
-                Command::ReopenLogs => {
-                    self.reopen_logs();
-                    self.reply(id, &Reply::Done);
-                }
-                // The connection stays open until the master ends, which is how the client knows.
-                Command::Stop { fast } => {
-                    self.reply(id, &Reply::Done);
-                    self.stop(fast);
-                }
-            }
-        }
-    }
-
-    fn reply_lines(&mut self, client: ClientId, name: &str, from: u64) {
-        let reply = match self.apps.lines(name, from) {
-            Some((first, lines)) => Reply::Lines { first, lines },
-            None => Reply::Refused { message: format!("there is no app {name}") },
-        };
-        self.reply(client, &reply);
-    }
-
-    /// Does what jobs have ordered.
-    fn carry_out_orders(&mut self) {
-        for jobs::Order { run, text } in self.jobs.take_orders() {
-            let asker = Asker::Job(run);
-            match Order::from_text(&text) {
-                Ok(Order::Reload) => self.reload(vec![asker]),
-                Ok(Order::ReopenLogs) => {
-                    self.reopen_logs();
-                    self.answer(asker, Reply::Done);
-                }
-                Ok(Order::Restart(app)) => self.order_app(&app, AppOrder::Restart, asker),
-                Ok(Order::Start(app)) => self.order_app(&app, AppOrder::Start, asker),
-                Ok(Order::Stop(app)) => self.order_app(&app, AppOrder::Stop, asker),
-                Err(why) => {
-                    let message = format!("{text:?} {why}");
-                    self.answer(asker, Reply::Refused { message });
-                }
-            }
-        }
-    }
-
-    fn order_app(&mut self, app: &str, order: AppOrder, asker: Asker) {
-        self.apps.order(app, order, apps::Asker::Someone(asker), clock::now());
-    }
-
-    /// Passes on what came of orders to apps.
-    fn tell_askers(&mut self) {
-        for apps::Answer { asker, outcome } in self.apps.take_answers() {
-            let reply = match outcome {
-                Outcome::Done => Reply::Done,
-                Outcome::Refused(message) => Reply::Refused { message },
-                Outcome::Failed(message) => Reply::Failed { message },
-            };
-            self.answer(asker, reply);
-        }
-    }
-
-    fn refuse(&mut self, askers: Vec<Asker>, message: String) {
-        for asker in askers {
-            self.answer(asker, Reply::Refused { message: message.clone() });
-        }
-    }
-
-    fn answer(&mut self, asker: Asker, reply: Reply) {
-        match (asker, reply) {
-            (Asker::Client(client), reply) => self.reply(client, &reply),
-            (Asker::Job(run), Reply::Refused { message } | Reply::Failed { message }) => {
-                self.jobs.finished(run, Err(message), &mut self.log);
-            }
-            (Asker::Job(run), _) => self.jobs.finished(run, Ok(()), &mut self.log),
-        }
-    }
-
-    fn reply(&mut self, client: ClientId, reply: &Reply) {
-        if let Some(control) = &mut self.control {
-            control.send(client, reply);
-        }
-    }
-
-    /// Reads the configuration again and starts a generation with it. An error leaves everything
-    /// as it was.
-    fn reload(&mut self, askers: Vec<Asker>) {
-        if self.ending != Ending::None {
-            let message = "the server is stopping".to_owned();
-            return self.refuse(askers, message);
-        }
-        if !self.family.may_begin_generation() {
-            self.reload_again.get_or_insert_default().extend(askers);
-            return;
-        }
-        self.manager.reloading();
-        match self.load() {
-            Ok(settings) => {
-                self.settings = Arc::new(settings);
-                self.reload_asked_by = askers;
-                let events = self.family.begin_generation(self.settings.clone(), clock::now());
-                self.on_events(events);
-            }
-            Err(message) => {
-                warn(&format!("not reloaded: {message}"));
-                self.manager.ready("the configuration could not be read again: the old one stays");
-                self.refuse(askers, message);
-            }
-        }
-    }
-
-    fn load(&mut self) -> Result<Settings, String> {
-        let lowered = self.source.load().map_err(|error| error.to_string())?;
-        lowered.warnings.iter().for_each(|warning| warn(warning));
-        let mut settings = lowered.settings;
-        fall_back(&mut settings)?;
-        if !rustix::process::geteuid().is_root() {
-            settings.user = None;
-        }
-        // The control socket is where people already look for it.
-        settings.control.clone_from(&self.settings.control);
-        self.family.make_room(&settings)?;
-        self.drop_fresh();
-        self.apps_fresh = self.apps.make_room(&settings)?;
-        if let Err(error) = self.listeners.rebind(&settings) {
-            self.listeners.back_to(&self.settings);
-            self.drop_fresh();
-            return Err(error);
-        }
-        prepare_log(&settings);
-        Ok(settings)
-    }
-
-    /// Closes sockets that were opened for apps of a configuration that does not come.
-    fn drop_fresh(&mut self) {
-        for (_, sockets) in std::mem::take(&mut self.apps_fresh) {
-            sockets.iter().for_each(Listener::remove_path);
         }
     }
 

@@ -255,7 +255,7 @@ impl Why {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} #{}: {}", self.app, self.slot, self.what)
+        write!(f, "{}/{}: {}", self.app, self.slot + 1, self.what)
     }
 }
 

@@ -271,7 +271,7 @@ impl Supervisor {
 
     fn fail_starts(&mut self, place: Place, words: &str) {
         let Some(app) = self.app(place.app) else { return };
-        let words = format!("{} #{}: {words}", app.spec.name, place.slot);
+        let words = format!("{}/{}: {words}", app.spec.name, place.slot + 1);
         self.resolve(place.app, |until| match until {
             Until::Whole | Until::Replaced => Some(Err(words.clone())),
             Until::Gone => None,

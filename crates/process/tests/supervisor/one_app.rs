@@ -118,7 +118,7 @@ fn a_group_outlives_its_main_process_no_longer_than_the_stop() {
             ("wait 5100", "kill 1; kill 1; kill 1; kill 1; spawn 2 web#0"),
         ],
     );
-    let words = "web #0: processes of its group live on after 5 SIGKILLs; not waited for";
+    let words = "web/1: processes of its group live on after 5 SIGKILLs; not waited for";
     assert!(desk.reports.iter().any(|report| report == words), "{:?}", desk.reports);
 }
 
@@ -174,8 +174,8 @@ fn a_crash_loop_is_told_once_and_so_is_its_end() {
         .filter(|line| line.contains("loop") || line.contains("recov"))
         .collect();
     let expected = [
-        "web #0: crash loop: 3 ends in a row soon after the start",
-        "web #0: recovered: it runs as long as a healthy one",
+        "web/1: crash loop: 3 ends in a row soon after the start",
+        "web/1: recovered: it runs as long as a healthy one",
     ];
     assert_eq!(told, expected);
 }
@@ -185,7 +185,7 @@ fn a_restart_in_a_crash_loop_tries_at_once_and_forgets() {
     for verb in ["start", "restart"] {
         let (request, failed, done) = (
             format!("{verb} web"),
-            format!("failed: {verb} web: web #0: exit 1"),
+            format!("failed: {verb} web: web/1: exit 1"),
             format!("done: {verb} web"),
         );
         check_from(
@@ -239,7 +239,7 @@ fn what_finishes_at_once_has_done_what_it_had_to() {
             ("started 1", ""),
             ("exit 1 0", "done: configure"),
             ("start migrate", "spawn 2 migrate#0"),
-            ("exit 2 3", "failed: start migrate: migrate #0: exit 3"),
+            ("exit 2 3", "failed: start migrate: migrate/1: exit 3"),
         ],
     );
 }
@@ -251,7 +251,7 @@ fn a_start_that_is_not_ready_in_time_is_ended_and_counts() {
         &[
             ("configure", "spawn 1 web#0"),
             ("started 1", ""),
-            ("wait 30000", "stop 1; failed: configure: web #0: not ready after 30.0s"),
+            ("wait 30000", "stop 1; failed: configure: web/1: not ready after 30.0s"),
             ("exit 1 0", ""),
             ("wait 100", "spawn 2 web#0"),
             ("started 2", ""),
@@ -385,20 +385,20 @@ fn a_new_one_that_does_not_become_ready_leaves_the_old_ones() {
         &PAIR_UP,
         &[
             ("restart web", "spawn 3 web#0"),
-            ("exit 3 1", "failed: restart web: web #0: exit 1"),
+            ("exit 3 1", "failed: restart web: web/1: exit 1"),
             ("wait 100000", ""),
             ("restart web", "spawn 4 web#0"),
-            ("not-started 4", "failed: restart web: web #0: no such file"),
+            ("not-started 4", "failed: restart web: web/1: no such file"),
             ("restart web", "spawn 5 web#0"),
             ("started 5", ""),
-            ("wait 30000", "stop 5; failed: restart web: web #0: not ready after 30.0s"),
+            ("wait 30000", "stop 5; failed: restart web: web/1: not ready after 30.0s"),
             // The place of the second instance is taken until it is gone.
             ("restart web", ""),
             ("exit 5 0", "spawn 6 web#0"),
         ],
     );
     assert_eq!(desk.states("web"), "ready, starting, ready");
-    let words = "web #0: not replaced: exit 1; the old ones stay";
+    let words = "web/1: not replaced: exit 1; the old ones stay";
     assert!(desk.reports.iter().any(|report| report == words), "{:?}", desk.reports);
 }
 

@@ -89,10 +89,10 @@ fn what_only_comes_after_does_not_wait_for_a_failure() {
         &[
             ("configure", "spawn 1 db#0"),
             ("exit 1 1", "spawn 2 web#0"),
-            ("up 2", "failed: configure: db #0: exit 1"),
+            ("up 2", "failed: configure: db/1: exit 1"),
         ],
     );
-    let words = "web #0: starts without db, which did not start";
+    let words = "web/1: starts without db, which did not start";
     assert!(desk.reports.iter().any(|report| report == words), "{:?}", desk.reports);
     // An app that nobody wants is not waited for either.
     check(
@@ -106,10 +106,10 @@ fn what_requires_a_failure_waits_until_it_is_mended_and_says_so() {
     let specs = [requires("web", &["api"]), requires("api", &["db"]), app("db")];
     let mut desk = check(
         &specs,
-        &[("configure", "spawn 1 db#0"), ("exit 1 1", "failed: configure: db #0: exit 1")],
+        &[("configure", "spawn 1 db#0"), ("exit 1 1", "failed: configure: db/1: exit 1")],
     );
     assert_eq!(desk.states("web"), "waits for others");
-    let words = "api #0: waits for db, which it requires";
+    let words = "api/1: waits for db, which it requires";
     assert!(desk.reports.iter().any(|report| report == words), "{:?}", desk.reports);
     desk.play(&[
         // A start tries all of it again.
@@ -137,7 +137,7 @@ fn a_program_that_ran_to_its_end_satisfies_those_after_it() {
         &[requires("web", &["migrate"]), once],
         &[
             ("configure", "spawn 1 migrate#0"),
-            ("exit 1 2", "failed: configure: migrate #0: exit 2"),
+            ("exit 1 2", "failed: configure: migrate/1: exit 2"),
             ("wait 100", "spawn 2 migrate#0"),
             ("started 2", ""),
             ("exit 2 0", "spawn 3 web#0"),
@@ -196,7 +196,7 @@ fn a_change_that_does_not_start_leaves_the_old_ones_and_can_be_taken_back() {
     desk.set(&[Spec { fingerprint: 2, ..old.clone() }]);
     desk.play(&[
         ("configure", "spawn 3 web#0"),
-        ("exit 3 1", "failed: configure: web #0: exit 1"),
+        ("exit 3 1", "failed: configure: web/1: exit 1"),
         ("wait 100000", ""),
     ]);
     desk.set(&[old]);
@@ -253,7 +253,7 @@ fn a_replacement_in_place_that_fails_stops_there() {
     desk.play(&[
         ("configure", "stop 1"),
         ("exit 1 0", "spawn 3 web#0"),
-        ("exit 3 1", "failed: configure: web #0: exit 1"),
+        ("exit 3 1", "failed: configure: web/1: exit 1"),
         // The place is filled all the same, and the second instance stays.
         ("wait 100", "spawn 4 web#0"),
         ("up 4", ""),

@@ -15,6 +15,8 @@ use crate::config::DURATION_MAX;
 const ANSWER_WAIT: Duration = Duration::from_secs(10);
 /// A start, stop or restart is bounded by the app's own timeouts, which are a day at most.
 const ORDER_WAIT: Duration = DURATION_MAX;
+/// What a table shows of how an instance ended.
+const EXIT_CHARS_MAX: usize = 48;
 /// Between two questions for further lines.
 const FOLLOW_EVERY: Duration = Duration::from_millis(200);
 
@@ -104,9 +106,17 @@ fn row(app: &AppView, instance: &InstanceView) -> Vec<String> {
         instance.restarts.to_string(),
         instance.memory_bytes.map_or_else(dash, size),
         if app.listen.is_empty() { dash() } else { escaped(&app.listen.join(" ")) },
-        instance.last_exit.as_deref().map_or_else(dash, escaped),
+        instance.last_exit.as_deref().map_or_else(dash, |how| cut(&escaped(how))),
         instance.status.as_deref().map_or_else(dash, escaped),
     ]
+}
+
+/// A row stays a row; the log and `--json` have the whole.
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(EXIT_CHARS_MAX) {
+        Some((at, _)) => format!("{}...", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 fn logs(
