@@ -9,6 +9,7 @@
 mod conditions;
 mod differential;
 mod doctor;
+mod lsof;
 mod namespace;
 mod oracle;
 mod scene;

@@ -16,6 +16,7 @@ use crate::source::Source;
 use crate::tool::Stop;
 use crate::users::Users;
 
+mod field_json;
 mod fields;
 mod inet_spec;
 mod json;
@@ -55,7 +56,11 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
         if repeat.until_none && !any || repeat.count.is_some_and(|count| rounds >= count) {
             break;
         }
-        out.write_all(if options.fields.is_some() { b"m\n" } else { b"=======\n" })?;
+        out.write_all(match (options.field_json, &options.fields) {
+            (Some(_), _) => b"".as_slice(),
+            (None, Some(_)) => b"m\n",
+            (None, None) => b"=======\n",
+        })?;
         out.flush()?;
         pause(repeat.seconds);
     }
@@ -86,6 +91,8 @@ fn list(
     let (mut page, mut rest) = (Vec::new(), Vec::new());
     if options.terse {
         text::pids(&facts, &rows, &mut page);
+    } else if let Some(style) = options.field_json {
+        field_json::print(&facts, options, style, &rows, &mut page);
     } else if let Some(fields) = &options.fields {
         fields::print(&facts, options, fields, &rows, &mut page);
     } else if options.json {

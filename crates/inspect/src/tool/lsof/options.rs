@@ -53,6 +53,17 @@ pub struct Options {
     pub collector_said: bool,
     pub proc_root: Option<PathBuf>,
     pub json: bool,
+    /// `-J`, `-j`: the fields as JSON.
+    pub field_json: Option<JsonStyle>,
+}
+
+/// How `-J` and `-j` lay the fields out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonStyle {
+    /// `-J`: one document.
+    Document,
+    /// `-j`: a line for each file.
+    Lines,
 }
 
 /// What of a TCP socket is shown: `-T`.
@@ -123,6 +134,9 @@ impl Options {
             options.letters(word[0] == b'+', &word[1..], &mut words)?;
         }
         options.names.extend(words.map(<[u8]>::to_vec));
+        if options.field_json.is_some() && options.terse {
+            return Err(usage("-t is not with -J or -j".to_owned()));
+        }
         Ok(options)
     }
 
@@ -187,7 +201,9 @@ impl Options {
             b't' => self.terse = true,
             b'U' => self.unix = true,
             b'X' => self.skip_inet = true,
-            b'J' | b'j' => return Err(usage("option -J is not done here: use --json".to_owned())),
+            b'J' | b'j' if plus => return Err(usage(format!("+{} is no option", letter as char))),
+            b'J' => self.json_style(JsonStyle::Document)?,
+            b'j' => self.json_style(JsonStyle::Lines)?,
             b'Q' => self.quiet_exit = true,
             b'V' => self.verbose = true,
             b'w' => self.no_warnings = !plus,
@@ -198,6 +214,14 @@ impl Options {
             b'h' | b'?' => return Err(Stop::Text(HELP.to_owned())),
             refused => return Err(usage(format!("option -{} is not done here", refused as char))),
         }
+        Ok(())
+    }
+
+    fn json_style(&mut self, style: JsonStyle) -> Result<(), Stop> {
+        if self.field_json.is_some_and(|other| other != style) {
+            return Err(usage("-J and -j are mutually exclusive".to_owned()));
+        }
+        self.field_json = Some(style);
         Ok(())
     }
 
@@ -290,7 +314,8 @@ impl Options {
     /// Whether flags of open files are shown.
     pub fn file_flags(&self) -> bool {
         let by_field = |f: &Vec<u8>| f.is_empty() || f.contains(&b'G') || f == b"0";
-        self.flags_column.is_some() || self.fields.as_ref().is_some_and(by_field)
+        let by_default = self.field_json.is_some();
+        self.flags_column.is_some() || self.fields.as_ref().map_or(by_default, by_field)
     }
 
     /// lsof shows unreadable files as rows; ours says the count on top where it is not root.
@@ -357,7 +382,7 @@ usage: lsof [options] [--] [names]
   -i [46][tcp|udp][@host][:port] Internet files                   -s p:STATE   by TCP state
   -U  UNIX sockets  -X  no inet  +L1  link count below 1          +d|+D DIR    below a directory
   -K [i]  threads                -n -P -l  no names for hosts, ports, users
-  -t  pids only                  -F [fields][0]  for programs   
+  -t  pids only                  -F [fields][0]  for programs     -J -j        as JSON
   -R  parent                     -o [n] -s  offset, size          +f g         file flags
   -T [qs] TCP queues, state      +c N  command width        
   -r|+r [t][cN]  again           -Q  exit 0 when nothing is found -w -V        warnings, misses
@@ -396,8 +421,9 @@ mod tests {
     #[test]
     fn what_is_not_done_is_refused_by_name() {
         for (args, word) in [
-            (&["-J"][..], "-J is not done"),
-            (&["-Dr"], "-D is not done"),
+            (&["-Dr"][..], "-D is not done"),
+            (&["-Jj"], "mutually exclusive"),
+            (&["-Jt"], "-t is not with -J"),
             (&["-y"], "illegal option character: y"),
             (&["-p"], "-p needs a value"),
             (&["-i:nosuch/x"], "-i"),
