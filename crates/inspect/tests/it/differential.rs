@@ -106,6 +106,10 @@ fn compare_round(pids: &str, [lsof, netstat, ss]: [bool; 3]) {
             &["-r6"],
             &["-i"],
             &["-ai"],
+            &["-s"],
+            &["-s6"],
+            &["-su"],
+            &["-st6"],
         ] {
             check(Tool::Netstat, args);
         }

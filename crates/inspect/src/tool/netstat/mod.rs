@@ -18,8 +18,10 @@ use crate::tool::Stop;
 use crate::users::Users;
 
 mod options;
+mod phrases;
 mod programs;
 mod render;
+mod statistics;
 mod tables;
 
 pub use options::Options;
@@ -39,8 +41,12 @@ pub fn run(args: &[OsString], out: &mut dyn Write, err: &mut dyn Write) -> Resul
     let options = Options::parse(args)?;
     let source = options.source()?;
     loop {
-        if options.routes || options.interfaces {
-            let of = if options.routes { tables::routes } else { tables::interfaces };
+        if options.routes || options.interfaces || options.statistics {
+            let of = match (options.routes, options.interfaces) {
+                (true, _) => tables::routes,
+                (_, true) => tables::interfaces,
+                _ => statistics::page,
+            };
             out.write_all(&of(&source, &options)?)?;
             out.flush()?;
             if options.continuous {

@@ -26,6 +26,7 @@ pub struct Options {
     pub verbose: bool,
     pub routes: bool,
     pub interfaces: bool,
+    pub statistics: bool,
     pub v4: bool,
     pub v6: bool,
     pub unix: bool,
@@ -137,6 +138,7 @@ impl Options {
             'v' => self.verbose = true,
             'r' => self.routes = true,
             'i' => self.interfaces = true,
+            's' => self.statistics = true,
             'j' => self.json = true,
             'V' => return Err(Stop::Text(version())),
             'h' | '?' => return Err(Stop::Text(HELP.to_owned())),
@@ -175,8 +177,15 @@ impl Options {
     /// One table at a time, as net-tools has it.
     fn refuse_together(&self) -> Result<(), Stop> {
         let usage = |text: &str| Err(Stop::Usage(format!("{text} (see netstat --help)"), 3));
-        if self.routes && self.interfaces {
-            return usage("one of -r and -i");
+        let one_of = [self.routes, self.interfaces, self.statistics];
+        if one_of.into_iter().filter(|asked| *asked).count() > 1 {
+            return usage("one of -r, -i and -s");
+        }
+        if self.statistics && self.unix {
+            return usage("no statistics of UNIX sockets");
+        }
+        if self.statistics && self.v4 && self.v6 {
+            return usage("statistics of one family at a time");
         }
         if self.interfaces && self.extend > 0 {
             return usage("option -e (--extend) is not done with -i: use `ip -s link`");
@@ -217,11 +226,7 @@ impl Options {
 
 fn refuse(letter: char) -> Stop {
     let long = LONGS.iter().find(|(_, _, l)| *l == letter).map_or("", |(name, ..)| name);
-    let what = match letter {
-        's' => "the statistics: use `nstat -a`",
-        _ => "",
-    };
-    Stop::Usage(format!("option -{letter} (--{long}) is not done here. {what}"), 3)
+    Stop::Usage(format!("option -{letter} (--{long}) is not done here"), 3)
 }
 
 fn version() -> String {
@@ -236,6 +241,7 @@ usage: netstat [-vWncaeolp] [-t|--tcp] [-u|--udp] [-U|--udplite] [-w|--raw] [-x|
         -n, --numeric            no names; also --numeric-hosts, --numeric-ports, --numeric-users
         -r, --route              routes: -e and -ee for more columns, -6 for those of IPv6
         -i, --interfaces         interfaces that are up, with -a all
+        -s, --statistics         counters: of all, or of -t, -u, -w; -6 for those of IPv6
         -p, --programs           PID/Program name
             --all-owners         every process that has the socket, not only the first
         -e, --extend             user and inode
@@ -273,7 +279,7 @@ mod tests {
 
     #[test]
     fn what_is_not_done_is_refused_by_name() {
-        for flag in ["-s", "-ie", "-g", "-M", "-Z", "--sctp", "-S", "-N", "--symbolic"] {
+        for flag in ["-ie", "-g", "-M", "-Z", "--sctp", "-S", "-N", "--symbolic"] {
             let refused = Options::parse(&[flag.into()]);
             assert!(matches!(refused, Err(Stop::Usage(text, 3)) if text.contains("not done")));
         }
